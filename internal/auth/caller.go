@@ -1,0 +1,35 @@
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// Caller is a verified identity. It is immutable and shared between requests.
+type Caller struct {
+	// Role is the database role of the transaction.
+	Role string
+	// Claims is the JSON object for request.jwt.claims, compact: the token's claims with "role" set to Role; for an
+	// anonymous caller {"role":"..."}.
+	Claims json.RawMessage
+	// Anonymous is true when no token was sent.
+	Anonymous bool
+	// Subject is the sub claim, or empty.
+	Subject string
+	// Expires is when the token stops being valid; zero for tokens without exp.
+	Expires time.Time
+}
+
+type callerKey struct{}
+
+// WithCaller returns a context that carries the caller.
+func WithCaller(ctx context.Context, c *Caller) context.Context {
+	return context.WithValue(ctx, callerKey{}, c)
+}
+
+// CallerFrom returns the caller of a request's context, or nil.
+func CallerFrom(ctx context.Context) *Caller {
+	c, _ := ctx.Value(callerKey{}).(*Caller)
+	return c
+}
