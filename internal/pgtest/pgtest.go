@@ -1,0 +1,145 @@
+package pgtest
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/slipstream-go/slipstream/internal/devdb"
+)
+
+// urlEnv names the environment variable with the server to use.
+const urlEnv = "DATABASE_URL"
+
+// prefix begins the name of every database and role that a test makes.
+const prefix = "slipstream_test_"
+
+// One server and one counter per test process: tests meet only here.
+var (
+	private  lazyServer
+	sequence atomic.Int64
+)
+
+// Main runs the package's tests, stops the server that they started and exits.
+func Main(m *testing.M) {
+	code := m.Run()
+	private.stop()
+	os.Exit(code)
+}
+
+// Server is the private cluster of the test process, whatever DATABASE_URL
+// says: for tests that stop servers, read logs or count connections.
+func Server(t testing.TB) *devdb.Cluster {
+	t.Helper()
+	cluster, err := private.get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cluster
+}
+
+// ServerDSN is the superuser's URL of the server's maintenance database.
+func ServerDSN(t testing.TB) string {
+	t.Helper()
+	if dsn := os.Getenv(urlEnv); dsn != "" {
+		sweepDatabases(t, dsn)
+		return dsn
+	}
+	return Server(t).DSN("postgres")
+}
+
+// Database makes an empty database (UTF8, C collation) and returns its
+// superuser's URL. It is dropped at the end of the test, open connections
+// notwithstanding.
+func Database(t testing.TB) string {
+	t.Helper()
+	server := ServerDSN(t)
+	name := unique()
+	create := fmt.Sprintf("create database %s template template0 encoding 'UTF8' locale 'C'", name)
+	if serverVersion(t, server) >= 150000 {
+		create += " locale_provider libc"
+	}
+	Exec(t, server, create)
+	t.Cleanup(func() { Exec(t, server, "drop database if exists "+name+" with (force)") })
+	return withDatabase(t, server, name)
+}
+
+// Role makes a role with the attributes ("login noinherit") and returns its
+// name, which no other test uses. It is dropped at the end of the test: call it
+// before Database, so that the database with the role's grants goes first.
+func Role(t testing.TB, attributes string) string {
+	t.Helper()
+	server := ServerDSN(t)
+	name := unique()
+	Exec(t, server, "create role "+name+" "+attributes)
+	t.Cleanup(func() { Exec(t, server, "drop role if exists "+name) })
+	return name
+}
+
+// Exec runs SQL, each string as a script of its own.
+func Exec(t testing.TB, dsn string, sql ...string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	conn, err := pgconn.Connect(ctx, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	for _, script := range sql {
+		if _, err := conn.Exec(ctx, script).ReadAll(); err != nil {
+			t.Fatalf("%v in:\n%s", err, script)
+		}
+	}
+}
+
+// Value is the only column of the only row of a query, as text.
+func Value(t testing.TB, dsn, sql string, args ...any) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	var value any
+	if err := conn.QueryRow(ctx, sql, args...).Scan(&value); err != nil {
+		t.Fatalf("%v in:\n%s", err, sql)
+	}
+	return fmt.Sprint(value)
+}
+
+func serverVersion(t testing.TB, dsn string) int {
+	t.Helper()
+	var version int
+	if _, err := fmt.Sscan(Value(t, dsn, "select current_setting('server_version_num')"), &version); err != nil {
+		t.Fatal(err)
+	}
+	return version
+}
+
+// unique is a name that no other test process uses, with the time of its
+// making, so that forgotten ones can be told.
+func unique() string {
+	return fmt.Sprintf("%s%d_%d_%d", prefix, time.Now().Unix(), os.Getpid(), sequence.Add(1))
+}
+
+// withDatabase is the URL dsn with another database's name.
+func withDatabase(t testing.TB, dsn, name string) string {
+	t.Helper()
+	u, err := url.Parse(dsn)
+	if err != nil || !strings.HasPrefix(u.Scheme, "postgres") {
+		t.Fatalf("%s must be a postgres:// URL", urlEnv)
+	}
+	u.Path = "/" + name
+	return u.String()
+}
