@@ -1,0 +1,161 @@
+package slipstream
+
+import (
+	"strings"
+	"time"
+)
+
+// Ports with a meaning of their own.
+const (
+	AnyPort = -1 // any free port; "0" in a file, the environment or a flag
+	NoPort  = -2 // do not listen on TCP; "off"
+)
+
+// NoCache as a number of entries switches a cache off; "0" in a file, the environment or a flag.
+const NoCache = -1
+
+// Config is everything that can be set. The zero value of each field is its documented default
+// (docs/configuration.md lists them all); [Config.WithDefaults] fills them in and [Config.Validate] checks them.
+// Fields are named after PostgREST's options where it has the option; switches that are on by default have a
+// field that disables them.
+type Config struct {
+	// Database.
+
+	// DBURI is a PostgreSQL connection string, URI or key=value; what it leaves out comes from the PG* environment.
+	DBURI string
+	// DBSchemas are the exposed schemas, the first being the default one; nil is [public].
+	DBSchemas []string
+	// DBExtraSearchPath is appended to the search path of every request; nil is [public], empty but not nil adds nothing.
+	DBExtraSearchPath []string
+	// DBAnonRole is the role of requests without a token; empty refuses them.
+	DBAnonRole string
+	// DBPreRequest is the function called at the start of every transaction, or empty.
+	DBPreRequest string
+	// DBRootSpec is the function that answers GET /, or empty.
+	DBRootSpec string
+	// DBTxEnd is commit (default), commit-allow-override, rollback or rollback-allow-override.
+	DBTxEnd string
+	// DBMaxRows bounds the rows of a read; 0 is no bound.
+	DBMaxRows int
+	// DBAggregatesEnabled allows aggregate functions in select.
+	DBAggregatesEnabled bool
+	// DBPlanEnabled allows Accept: application/vnd.pgrst.plan.
+	DBPlanEnabled bool
+	// DisablePreparedStatements is needed behind poolers in transaction mode.
+	DisablePreparedStatements bool
+	// DBHoistedTxSettings are the settings of roles and functions applied to the transaction; nil is
+	// statement_timeout, plan_filter.statement_cost_limit, default_transaction_isolation.
+	DBHoistedTxSettings []string
+	// DBStatementTimeout bounds each statement; 0 leaves it to the database and the roles.
+	DBStatementTimeout time.Duration
+	// AppSettings are passed to every transaction as app.settings.<name>.
+	AppSettings map[string]string
+
+	// Pool.
+
+	DBPool                   int           // connections, default 10
+	DBPoolAcquisitionTimeout time.Duration // default 10 s
+	DBPoolMaxIdletime        time.Duration // default 30 s
+	DBPoolMaxLifetime        time.Duration // default 30 min
+	// DisablePoolRecovery ends the process when the database is lost, instead of waiting for it.
+	DisablePoolRecovery bool
+
+	// Reloading.
+
+	DBChannel       string // the NOTIFY channel, default pgrst
+	DisableChannel  bool   // do not LISTEN
+	DisableDBConfig bool   // do not read settings from the database
+	DBPreConfig     string // function that sets pgrst.* settings
+
+	// Tokens.
+
+	// JWTSecret is a shared secret (≥ 32 bytes), a JWK or a JWK set.
+	JWTSecret         string
+	JWTSecretIsBase64 bool
+	// JWTJWKSURL is where the identity provider publishes its keys; it is fetched again as they rotate.
+	JWTJWKSURL string
+	// JWTAud is the audience that tokens must have, if they have any.
+	JWTAud string
+	// JWTRoleClaimKey is the path of the role in the claims, default ".role" ("$.role" is the same).
+	JWTRoleClaimKey string
+	// JWTCacheMaxEntries bounds the cache of verified tokens; 0 is 1000, NoCache none.
+	JWTCacheMaxEntries int
+	// CursorSecret authenticates page cursors; empty derives it from JWTSecret.
+	CursorSecret string
+
+	// API server.
+
+	// ServerHost is an address, or one of PostgREST's *, *4, !4, *6, !6; default 127.0.0.1.
+	ServerHost           string
+	ServerPort           int    // default 3000, or AnyPort
+	ServerReusePort      bool   // SO_REUSEPORT: several processes on one port
+	ServerUnixSocket     string // path; takes precedence over host and port
+	ServerUnixSocketMode string // octal, default 660
+	// ServerCORSAllowedOrigins is empty for any.
+	ServerCORSAllowedOrigins []string
+	ServerTraceHeader        string        // request header echoed in the answer, or empty
+	ServerTimingEnabled      bool          // Server-Timing header
+	ServerDrainTimeout       time.Duration // for requests in flight at shutdown, default 30 s
+	ClientErrorVerbosity     string        // verbose (default) or minimal
+	DisableLegacyTargetNames bool          // an aliased embed is filtered by its alias only
+
+	// Limits of one request and answer.
+
+	RequestMaxURL        int64 // bytes, default 32 KiB
+	RequestMaxHeader     int64 // bytes of all header fields, default 64 KiB
+	RequestMaxBody       int64 // bytes, default 64 MiB
+	RequestMaxDepth      int   // nesting of embeds and logic trees, default 32
+	RequestMaxConditions int   // filters and logic leaves, default 512
+	RequestMaxFields     int   // selected fields and embeds, default 2048
+	ResponseBuffer       int64 // bytes held back before an answer is streamed, default 1 MiB
+
+	// Admin server.
+
+	AdminServerHost           string // default 127.0.0.1
+	AdminServerPort           int    // default ServerPort + 1, so 3001; AnyPort or NoPort
+	AdminServerUnixSocket     string // path; takes precedence over host and port
+	AdminServerUnixSocketMode string // octal, default 660
+
+	// Logs and traces.
+
+	// LogLevel is crit, error (default), warn, info or debug: which requests are logged (5xx from error on, 4xx from
+	// warn on, all from info on). The server's own messages are always logged, its debug messages at debug only.
+	LogLevel string
+	// LogQuery adds the SQL to the log of requests.
+	LogQuery bool
+	// AccessLog is stderr (default), stdout, off or the path of a file.
+	AccessLog           string
+	AccessLogMaxSize    int64         // bytes at which the file is rotated, default 100 MiB
+	AccessLogMaxAge     time.Duration // of rotated files; 0 keeps them
+	AccessLogMaxBackups int           // rotated files kept, default 10
+	// OTLPEndpoint receives traces: http(s)://host:port for OTLP over HTTP, host:port for gRPC; empty sends none.
+	OTLPEndpoint string
+
+	// OpenAPI.
+
+	OpenAPIMode           string // follow-privileges (default), ignore-privileges, disabled
+	OpenAPISecurityActive bool
+	OpenAPIServerProxyURI string
+}
+
+// WithDefaults returns the configuration with every unset field given its default.
+func (c Config) WithDefaults() Config {
+	for _, o := range optionTable() {
+		v := o.bind(&c)
+		if v.unset() && o.defaultText != "" {
+			_ = v.set(o.defaultText) // a test sets all of them
+		}
+	}
+	if c.AdminServerPort == 0 {
+		c.AdminServerPort = AnyPort
+		if c.ServerPort != AnyPort {
+			c.AdminServerPort = c.ServerPort + 1
+		}
+	}
+	return c
+}
+
+// JWTConfigured tells whether tokens can be verified at all.
+func (c Config) JWTConfigured() bool {
+	return strings.TrimSpace(c.JWTSecret) != "" || c.JWTJWKSURL != ""
+}
