@@ -40,7 +40,7 @@ func installations() ([]installation, error) {
 		return []installation{found}, nil
 	}
 	var all []installation
-	for _, dir := range candidates() {
+	for _, dir := range slices.Compact(candidates()) {
 		if found, err := inspect(dir); err == nil && found.major >= oldest {
 			all = append(all, found)
 		}

@@ -42,31 +42,49 @@ func preparePlace(dir string, bin installation, logger *slog.Logger) (place, err
 	if err != nil {
 		return place{}, err
 	}
-	user, err := findServerUser()
-	if err != nil {
-		return place{}, err
+	p, reachable, err := makePlace(dir, bin)
+	if err != nil || reachable {
+		return p, err
 	}
-	p := place{dir: dir, user: user}
-	if err := os.MkdirAll(p.dir, 0o755); err != nil {
-		return place{}, err
+	if !(place{dir: "/", user: p.user}).reachable(bin) {
+		return place{}, fmt.Errorf("system user %s may not run %s", p.user.name, bin.program("postgres"))
 	}
-	if p.reachable(bin) {
-		return p, nil
-	}
-	if !(place{dir: "/", user: user}).reachable(bin) {
-		return place{}, fmt.Errorf("system user %s may not run %s", user.name, bin.program("postgres"))
-	}
-	p.dir = refuge(dir)
 	logger.Info("PostgreSQL cannot run as root, and its system user cannot enter the directory: using another one",
-		"user", user.name, "dir", dir, "instead", p.dir)
-	if err := os.MkdirAll(p.dir, 0o755); err != nil {
-		return place{}, err
+		"user", p.user.name, "dir", dir, "instead", refuge(dir))
+	p, reachable, err = makePlace(refuge(dir), bin)
+	if err == nil && !reachable {
+		err = fmt.Errorf("system user %s, which runs the server in place of root, can enter neither %s nor %s",
+			p.user.name, dir, p.dir)
 	}
-	if !p.reachable(bin) {
-		return place{}, fmt.Errorf("system user %s, which runs the server in place of root, can enter neither %s nor %s",
-			user.name, dir, p.dir)
+	return p, err
+}
+
+// makePlace makes a cluster's directory and tells whether its server's user can
+// reach it.
+func makePlace(dir string, bin installation) (p place, reachable bool, err error) {
+	p.dir = dir
+	if p.user, err = findServerUser(p.dataDir()); err != nil {
+		return p, false, err
 	}
-	return p, nil
+	if err := makeEnterable(p.dir); err != nil {
+		return p, false, err
+	}
+	return p, p.reachable(bin), nil
+}
+
+// makeEnterable makes a directory, and its parents, that others may enter
+// whatever the umask says. Existing ones it leaves as they are.
+func makeEnterable(dir string) error {
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if err := makeEnterable(filepath.Dir(dir)); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return os.Chmod(dir, 0o755)
 }
 
 // reachable tells whether the server's user can enter the directory and run

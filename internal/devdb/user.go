@@ -1,7 +1,7 @@
 package devdb
 
 import (
-	"fmt"
+	"errors"
 	"os"
 	"os/exec"
 	"os/user"
@@ -18,27 +18,37 @@ type serverUser struct {
 	dropped  bool
 }
 
-func findServerUser() (serverUser, error) {
+// findServerUser picks the user for a cluster with the given data directory:
+// where we are root, its owner, if it is there.
+func findServerUser(dataDir string) (serverUser, error) {
 	if os.Geteuid() != 0 {
 		return serverUser{uid: os.Geteuid(), gid: os.Getegid()}, nil
 	}
-	for _, name := range []string{"postgres", "nobody"} {
-		u, err := user.Lookup(name)
-		if err != nil {
-			continue
+	if info, err := os.Stat(dataDir); err == nil {
+		if owner, ok := info.Sys().(*syscall.Stat_t); ok && owner.Uid != 0 {
+			return serverUser{name: strconv.Itoa(int(owner.Uid)), uid: int(owner.Uid), gid: int(owner.Gid), dropped: true}, nil
 		}
-		uid, err := strconv.Atoi(u.Uid)
-		if err != nil {
-			continue
-		}
-		gid, err := strconv.Atoi(u.Gid)
-		if err != nil {
-			continue
-		}
-		return serverUser{name: name, uid: uid, gid: gid, dropped: true}, nil
 	}
-	return serverUser{}, fmt.Errorf("PostgreSQL refuses to run as root, and the system has no user postgres or nobody to run it: " +
+	for _, name := range []string{"postgres", "nobody"} {
+		if u, err := lookupUser(name); err == nil {
+			return u, nil
+		}
+	}
+	return serverUser{}, errors.New("PostgreSQL refuses to run as root, and the system has no user postgres or nobody to run it: " +
 		"create one (useradd --system postgres), or start as another user")
+}
+
+func lookupUser(name string) (serverUser, error) {
+	u, err := user.Lookup(name)
+	if err != nil {
+		return serverUser{}, err
+	}
+	uid, err := strconv.Atoi(u.Uid)
+	if err != nil {
+		return serverUser{}, err
+	}
+	gid, err := strconv.Atoi(u.Gid)
+	return serverUser{name: name, uid: uid, gid: gid, dropped: true}, err
 }
 
 // own gives a file to the server's user.

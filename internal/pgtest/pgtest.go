@@ -101,7 +101,8 @@ func Exec(t testing.TB, dsn string, sql ...string) {
 	}
 }
 
-// Value is the only column of the only row of a query, as text.
+// Value is the only column of the only row of a query in PostgreSQL's text
+// form; "" for null.
 func Value(t testing.TB, dsn, sql string, args ...any) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -111,11 +112,17 @@ func Value(t testing.TB, dsn, sql string, args ...any) string {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close(ctx) }()
-	var value any
-	if err := conn.QueryRow(ctx, sql, args...).Scan(&value); err != nil {
+	rows, err := conn.Query(ctx, sql, append([]any{pgx.QueryResultFormats{pgx.TextFormatCode}}, args...)...)
+	if err != nil {
 		t.Fatalf("%v in:\n%s", err, sql)
 	}
-	return fmt.Sprint(value)
+	value, err := pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (string, error) {
+		return string(row.RawValues()[0]), nil
+	})
+	if err != nil {
+		t.Fatalf("%v in:\n%s", err, sql)
+	}
+	return value
 }
 
 func serverVersion(t testing.TB, dsn string) int {
