@@ -1,9 +1,6 @@
 package slipstream
 
-import (
-	"strings"
-	"time"
-)
+import "time"
 
 // Ports with a meaning of their own.
 const (
@@ -69,11 +66,10 @@ type Config struct {
 
 	// Tokens.
 
-	// JWTSecret is a shared secret (≥ 32 bytes), a JWK or a JWK set.
+	// JWTSecret is a shared secret (≥ 32 bytes), a JWK, a JWK set, or the https:// address of a JWK set. Empty refuses
+	// all tokens.
 	JWTSecret         string
 	JWTSecretIsBase64 bool
-	// JWTJWKSURL is where the identity provider publishes its keys; it is fetched again as they rotate.
-	JWTJWKSURL string
 	// JWTAud is the audience that tokens must have, if they have any.
 	JWTAud string
 	// JWTRoleClaimKey is the path of the role in the claims, default ".role" ("$.role" is the same).
@@ -153,9 +149,4 @@ func (c Config) WithDefaults() Config {
 		}
 	}
 	return c
-}
-
-// JWTConfigured tells whether tokens can be verified at all.
-func (c Config) JWTConfigured() bool {
-	return strings.TrimSpace(c.JWTSecret) != "" || c.JWTJWKSURL != ""
 }

@@ -172,8 +172,10 @@ func openAPIOptions() []option {
 	return []option{
 		{
 			name: "openapi-mode", defaultText: "follow-privileges", reloadable: true, later: true,
-			bind: func(c *Config) value { return choice{&c.OpenAPIMode, []string{"follow-privileges", "ignore-privileges", "disabled"}} },
-			doc:  "What the description at `/` shows: what the caller's role may use, everything exposed, or nothing at all.",
+			bind: func(c *Config) value {
+				return choice{&c.OpenAPIMode, []string{"follow-privileges", "ignore-privileges", "disabled"}}
+			},
+			doc: "What the description at `/` shows: what the caller's role may use, everything exposed, or nothing at all.",
 		},
 		{
 			name: "openapi-security-active", defaultText: "false", reloadable: true, later: true,

@@ -89,8 +89,10 @@ func databaseOptions() []option {
 		},
 		{
 			name: "db-tx-end", defaultText: "commit",
-			bind: func(c *Config) value { return choice{&c.DBTxEnd, []string{"commit", "commit-allow-override", "rollback", "rollback-allow-override"}} },
-			doc:  "How transactions end. With `-allow-override` a request may choose by `Prefer: tx=commit` or `tx=rollback`.",
+			bind: func(c *Config) value {
+				return choice{&c.DBTxEnd, []string{"commit", "commit-allow-override", "rollback", "rollback-allow-override"}}
+			},
+			doc: "How transactions end. With `-allow-override` a request may choose by `Prefer: tx=commit` or `tx=rollback`.",
 		},
 		{
 			name: "db-max-rows", older: []string{"max-rows"}, defaultNote: "no bound", reloadable: true,
@@ -192,17 +194,13 @@ func tokenOptions() []option {
 		{
 			name: "jwt-secret", defaultNote: "none", reloadable: true, secret: true,
 			bind: func(c *Config) value { return (*text)(&c.JWTSecret) },
-			doc:  "Verifies tokens: a shared secret of at least 32 bytes, a JWK, or a JWK set. `@FILE` reads it from a file. Without it and `jwt-jwks-url`, tokens are refused.",
+			doc: "Verifies tokens: a shared secret of at least 32 bytes, a JWK, a JWK set, or the `https://` address of a JWK set, which is fetched again as keys rotate. " +
+				"`@FILE` reads it from a file. Without it, tokens are refused.",
 		},
 		{
 			name: "jwt-secret-is-base64", older: []string{"secret-is-base64"}, defaultText: "false", reloadable: true,
 			bind: func(c *Config) value { return (*enabled)(&c.JWTSecretIsBase64) },
 			doc:  "The shared secret is base64, standard or URL-safe.",
-		},
-		{
-			name: "jwt-jwks-url", own: true, defaultNote: "none", reloadable: true,
-			bind: func(c *Config) value { return (*text)(&c.JWTJWKSURL) },
-			doc:  "Address of the identity provider's JWK set. It is fetched again as keys rotate.",
 		},
 		{
 			name: "jwt-aud", defaultNote: "any", reloadable: true,

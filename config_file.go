@@ -1,0 +1,59 @@
+package slipstream
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// file reads a file of either format.
+func (l *loader) file(path string, env map[string]string) {
+	source, err := os.ReadFile(path)
+	if err != nil {
+		l.problems = append(l.problems, err)
+		return
+	}
+	f := fileReader{loader: l, path: path, lines: map[string]int{}}
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".yaml", ".yml", ".json":
+		f.yaml(source)
+	default:
+		f.conf(string(source), env)
+	}
+}
+
+// fileReader is a loader with a place in a file.
+type fileReader struct {
+	*loader
+	path  string
+	lines map[string]int // where each option was set, by name and member
+}
+
+// key resolves a key at a position. What is not ok has been reported.
+func (f *fileReader) key(key string, line, column int) (a assignment, ok bool) {
+	at := position(f.path, line, column)
+	a.name, a.member, ok = f.known.resolve(key)
+	switch {
+	case !ok && retired(key):
+		f.warn("%s: %s has no effect and was ignored", at, key)
+		return a, false
+	case !ok:
+		f.problem(at, "there is no option %s; %s", key, f.known.didYouMean(key, "see docs/configuration.md for the names"))
+		return a, false
+	}
+	if f.repeated(a, at, line) {
+		return a, false
+	}
+	a.place = at + ": " + key
+	return a, true
+}
+
+func (f *fileReader) repeated(a assignment, at string, line int) bool {
+	id := a.name + "\n" + strings.ToLower(a.member)
+	first, seen := f.lines[id]
+	if seen {
+		f.problem(at, "%s is already set on line %d; remove one of the two", a.name, first)
+	}
+	f.lines[id] = line
+	return seen
+}

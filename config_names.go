@@ -1,0 +1,82 @@
+package slipstream
+
+import (
+	"slices"
+	"strings"
+)
+
+const appSettings = "app.settings"
+
+// names resolves what users call an option to the option's name.
+type names struct {
+	// byKey has the names, PostgREST's older ones too.
+	byKey map[string]string
+	// own are the names that PostgREST does not know.
+	own map[string]bool
+}
+
+func newNames() names {
+	n := names{byKey: map[string]string{}, own: map[string]bool{}}
+	for _, o := range optionTable() {
+		n.byKey[o.name] = o.name
+		n.own[o.name] = o.own
+		for _, older := range o.older {
+			n.byKey[older] = o.name
+		}
+	}
+	return n
+}
+
+// resolve returns the option's name, and what follows app.settings.
+func (n names) resolve(key string) (name, member string, ok bool) {
+	if member, ok := strings.CutPrefix(key, appSettings+"."); ok && member != "" {
+		return appSettings, member, true
+	}
+	name, ok = n.byKey[key]
+	return name, "", ok
+}
+
+// retired are options of PostgREST that have lost their effect, there or here: they are ignored with a warning, so
+// that an old file keeps working.
+func retired(key string) bool {
+	switch key {
+	case "jwt-cache-max-lifetime", "raw-media-types", "db-timezone-enabled":
+		return true
+	}
+	return strings.HasPrefix(key, "internal-")
+}
+
+// didYouMean ends a message about an unknown name.
+func (n names) didYouMean(key, unlike string) string {
+	best, distance := "", len(key)/3+1
+	for _, name := range sortedKeys(n.byKey) {
+		if d := editDistance(key, name); d < distance {
+			best, distance = name, d
+		}
+	}
+	if best == "" {
+		return unlike
+	}
+	return "did you mean " + best + "?"
+}
+
+// editDistance is the Levenshtein distance of two names, in bytes.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = slices.Min([]int{change, row[j] + 1, row[j+1] + 1})
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,112 @@
+package slipstream
+
+import (
+	"fmt"
+	"strings"
+)
+
+const referenceIntro = `# Configuration
+
+<!-- Generated from the table of options by "make generate": change options_table.go or options_server.go instead. -->
+
+Options come from these places; each goes before the ones above it:
+
+1. defaults;
+2. ` + "`DATABASE_URL`, `OTEL_EXPORTER_OTLP_ENDPOINT`" + `, for the option that names them below;
+3. a file: ` + "`--config FILE`, else `$SLIPSTREAM_CONFIG`, else `slipstream.yaml` in the working directory" + `;
+4. PostgREST's environment variables, ` + "`PGRST_…`" + `;
+5. our environment variables, ` + "`SLIPSTREAM_…`" + `;
+6. flags, named like the options: ` + "`--db-pool 20`" + `.
+
+A file whose name ends in ` + "`.yaml`, `.yml` or `.json`" + ` is YAML, with the option names as keys: ` + "`db-pool: 20`" + `.
+Any other file is in PostgREST's format: ` + "`db-pool = 20`, `db-schemas = \"api, private\"`" + `, with ` + "`$(NAME)`" + ` for environment
+variables and ` + "`$$`" + ` for a dollar sign. The older names that PostgREST accepts work too.
+An empty value stands for the default. An unknown name in a file or after ` + "`SLIPSTREAM_`" + ` is an error; after
+` + "`PGRST_`" + ` it is a warning.
+
+- **Lists** are YAML sequences, or text with commas. As in PostgREST, spaces around members do not count and there
+  are no quotes: ` + "`public, my \"odd\" schema`" + ` has two members.
+- **Durations** are seconds, or numbers with units: ` + "`10`, `500ms`, `5m`" + `.
+- **Sizes** are bytes, or numbers with units: ` + "`4096`, `512KiB`, `1MiB`" + `.
+- **Booleans** are ` + "`true` and `false`, also `1` and `0`" + `.
+
+` + "`slipstream config`" + ` prints what is in effect, with secrets masked; ` + "`--example`" + ` a file to start from, and
+` + "`--schema`" + ` a JSON Schema for editors. ` + "`slipstream check`" + ` tries it out against the database.
+Options marked ↻ take effect on ` + "`SIGUSR2`" + ` or ` + "`NOTIFY pgrst, 'reload config'`" + `; the others need a restart.
+`
+
+// ConfigReference is docs/configuration.md.
+func ConfigReference() string {
+	var b strings.Builder
+	b.WriteString(referenceIntro)
+	for _, s := range sections() {
+		fmt.Fprintf(&b, "\n## %s\n", s.title)
+		for _, o := range s.options {
+			o.writeReference(&b)
+		}
+	}
+	return b.String()
+}
+
+func (o option) writeReference(b *strings.Builder) {
+	mark := ""
+	if o.reloadable {
+		mark = " ↻"
+	}
+	fmt.Fprintf(b, "\n### `%s`%s\n\n%s\n", o.name, mark, o.doc)
+	if o.later {
+		b.WriteString("*Accepted, no effect yet.*\n")
+	}
+	facts := []string{o.bind(new(Config)).kind(), "default " + o.quotedDefault(), "`" + strings.Join(o.variables(), "`, `") + "`"}
+	if len(o.older) > 0 {
+		facts = append(facts, "older name `"+strings.Join(o.older, "`, `")+"`")
+	}
+	fmt.Fprintf(b, "\n> %s\n", strings.Join(facts, " · "))
+}
+
+func (o option) quotedDefault() string {
+	if o.defaultNote != "" {
+		return o.defaultNote
+	}
+	return "`" + o.defaultText + "`"
+}
+
+// variables are the option's names in the environment, strongest first.
+func (o option) variables() []string {
+	suffix := envKey(o.name)
+	if o.name == appSettings {
+		suffix += "_NAME"
+	}
+	v := []string{ownPrefix + suffix}
+	if !o.own {
+		v = append(v, postgrestPrefix+suffix)
+	}
+	if o.fallbackEnv != "" {
+		v = append(v, o.fallbackEnv)
+	}
+	return v
+}
+
+// plainMarkdown drops the marks of code, for terminals and comments.
+func plainMarkdown(s string) string { return strings.ReplaceAll(s, "`", "") }
+
+// wrap breaks a paragraph into lines of about 100 characters, each behind a prefix.
+func wrap(prefix, paragraph string) string {
+	var b strings.Builder
+	width := 0
+	for _, word := range strings.Fields(paragraph) {
+		if width > 0 && width+len(word) > 100 {
+			b.WriteByte('\n')
+			width = 0
+		}
+		if width == 0 {
+			b.WriteString(prefix)
+		} else {
+			b.WriteByte(' ')
+		}
+		b.WriteString(word)
+		width += len(word) + 1
+	}
+	b.WriteByte('\n')
+	return b.String()
+}
