@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"strconv"
 
@@ -15,14 +16,14 @@ import (
 // Span is one timed step of a trace. The zero value is a step that is not recorded.
 type Span struct{ span trace.Span }
 
-// StartRequest begins the server span of r, as the child of its traceparent header if it
-// has one. The context returned carries the span to StartQuery.
+// StartRequest begins the server span of r, as the child of its traceparent header
+// (https://www.w3.org/TR/trace-context/) if it has one. The context returned carries the span to StartQuery.
 func (t *Tracer) StartRequest(ctx context.Context, r *http.Request) (context.Context, Span) {
 	tracer := t.tracer()
 	if tracer == nil {
 		return ctx, Span{}
 	}
-	ctx = traceContext.Extract(ctx, propagation.HeaderCarrier(r.Header))
+	ctx = propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(r.Header))
 	ctx, span := tracer.Start(ctx, r.Method, trace.WithSpanKind(trace.SpanKindServer))
 	if span.IsRecording() {
 		span.SetAttributes(requestAttributes(r)...)
@@ -37,12 +38,16 @@ func requestAttributes(r *http.Request) []attribute.KeyValue {
 	if r.TLS != nil {
 		scheme = "https"
 	}
+	client, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		client = r.RemoteAddr // a unix socket has no port
+	}
 	return []attribute.KeyValue{
 		semconv.HTTPRequestMethodKey.String(knownMethod(r.Method)),
 		semconv.URLPath(r.URL.Path),
 		semconv.URLScheme(scheme),
 		semconv.ServerAddress(r.Host),
-		semconv.ClientAddress(r.RemoteAddr),
+		semconv.ClientAddress(client),
 		semconv.UserAgentOriginal(r.UserAgent()),
 		semconv.NetworkProtocolVersion(strconv.Itoa(r.ProtoMajor) + "." + strconv.Itoa(r.ProtoMinor)),
 	}

@@ -1,0 +1,166 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// ServerOptions are the settings of NewServer. Zero fields are the defaults.
+type ServerOptions struct {
+	Address Address
+	// Limits only set the bound at which net/http gives up; the answers that explain
+	// themselves come from the middleware Limit.
+	Limits Limits
+	// ReadHeaderTimeout is how long a client may take to send its headers. Default 10 s.
+	ReadHeaderTimeout time.Duration
+	// ReadTimeout is how long it may take to send the whole request. Default 5 min.
+	ReadTimeout time.Duration
+	// WriteTimeout is how long an answer may take from the end of the request's headers.
+	// Default 0, no bound: streams take as long as their reader needs.
+	WriteTimeout time.Duration
+	// IdleTimeout is how long an unused connection is kept. Default 2 min.
+	IdleTimeout time.Duration
+	// DrainDelay is how long new connections are still taken after the drain began, so that
+	// balancers see /ready fail before connections are refused. Default 0.
+	DrainDelay time.Duration
+	// DrainTimeout is how long requests in flight may take to finish, after DrainDelay.
+	// Default 30 s.
+	DrainTimeout time.Duration
+	// Log gets what net/http and the drain have to say.
+	Log *slog.Logger
+}
+
+func (o ServerOptions) withDefaults() ServerOptions {
+	defaults := []struct {
+		field *time.Duration
+		value time.Duration
+	}{
+		{&o.ReadHeaderTimeout, 10 * time.Second},
+		{&o.ReadTimeout, 5 * time.Minute},
+		{&o.IdleTimeout, 2 * time.Minute},
+		{&o.DrainTimeout, 30 * time.Second},
+	}
+	for _, d := range defaults {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	o.Limits = o.Limits.WithDefaults()
+	return o
+}
+
+// Server serves one handler on one address until its context ends, and then drains.
+type Server struct {
+	options  ServerOptions
+	listener atomic.Pointer[net.Listener]
+	draining atomic.Bool
+	open     atomic.Int64  // connections
+	emptied  chan struct{} // gets a value when open falls to 0
+}
+
+// NewServer opens and starts nothing.
+func NewServer(o ServerOptions) *Server {
+	return &Server{options: o.withDefaults(), emptied: make(chan struct{}, 1)}
+}
+
+// Listen binds the address. Serve does so itself when it was not called before.
+func (s *Server) Listen(ctx context.Context) error {
+	ln, err := s.options.Address.Listen(ctx)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	s.listener.Store(&ln)
+	return nil
+}
+
+// Addr is the address bound, nil before Listen.
+func (s *Server) Addr() net.Addr {
+	if ln := s.listener.Load(); ln != nil {
+		return (*ln).Addr()
+	}
+	return nil
+}
+
+// Serve serves h until ctx ends, then drains: answers end their connections, new connections
+// are refused after DrainDelay, and requests in flight get DrainTimeout to finish. It returns
+// nil after a clean drain and an error when requests had to be cut.
+//
+// Requests' contexts do not end with ctx; they end when their client goes away, or are cut.
+func (s *Server) Serve(ctx context.Context, h http.Handler) error {
+	if s.listener.Load() == nil {
+		if err := s.Listen(ctx); err != nil {
+			return err
+		}
+	}
+	srv := s.httpServer(h)
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(*s.listener.Load()) }()
+	select {
+	case err := <-failed:
+		_ = srv.Close()
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	err := s.drain(context.WithoutCancel(ctx), srv)
+	<-failed // the listener is closed: the accepting goroutine ends
+	return err
+}
+
+func (s *Server) httpServer(h http.Handler) *http.Server {
+	o := s.options
+	return &http.Server{
+		Handler:                      h,
+		ReadHeaderTimeout:            o.ReadHeaderTimeout,
+		ReadTimeout:                  o.ReadTimeout,
+		WriteTimeout:                 o.WriteTimeout,
+		IdleTimeout:                  o.IdleTimeout,
+		MaxHeaderBytes:               o.Limits.hardLimit(),
+		ConnState:                    s.connState,
+		ErrorLog:                     slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
+		DisableGeneralOptionsHandler: true, // OPTIONS * is the handler's, like all else
+	}
+}
+
+func (s *Server) connState(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		s.open.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		if s.open.Add(-1) == 0 {
+			select {
+			case s.emptied <- struct{}{}:
+			default:
+			}
+		}
+	}
+}
+
+// Draining says whether the drain has begun; it stays true.
+func (s *Server) Draining() bool { return s.draining.Load() }
+
+// Live says whether the server takes connections, by making one. While it drains it is
+// live too: what restarts dead processes must not cut the requests in flight.
+func (s *Server) Live(ctx context.Context) error {
+	if s.Draining() {
+		return nil
+	}
+	addr := s.Addr()
+	if addr == nil {
+		return errors.New("not listening yet")
+	}
+	d := net.Dialer{Timeout: time.Second}
+	conn, err := d.DialContext(ctx, addr.Network(), addr.String())
+	if err != nil {
+		return fmt.Errorf("connect to own listener: %w", err)
+	}
+	return conn.Close()
+}
