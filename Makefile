@@ -1,0 +1,48 @@
+# "make" lists the targets. CI runs the same ones (.ci/run).
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+FUZZTIME ?= 20s
+GO       ?= go
+
+.PHONY: help dev build test check lint generate fuzz conformance clean deps
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+dev: deps build ## build, then serve a private PostgreSQL with sample data; ARGS="--reset" and the like
+	bin/slipstream dev $(ARGS)
+
+build: ## build bin/slipstream
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/slipstream ./cmd/slipstream
+
+test: deps ## run all tests against a real PostgreSQL: DATABASE_URL's, else a private one; ARGS="-race -run X"
+	$(GO) test -timeout 20m $(ARGS) ./...
+
+check: lint test ## what must pass before a commit: lint, generated files, tests
+
+lint: ## gofmt, go vet, staticcheck and the others of .golangci.yml
+	$(GO) run $(GOLANGCI) run ./...
+
+generate: ## write the files that are made from code: docs/configuration.md
+	$(GO) test . -run '^TestReference$$' -update
+
+fuzz: ## run each fuzz target for FUZZTIME (20s)
+	@set -e; for package in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			echo "== $$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
+
+conformance: build ## replay PostgREST's cases: CASES=DIR with run.py and cases.json, DB_URI=..., ARGS="--filter X"
+	@test -n '$(CASES)' -a -n '$(DB_URI)' || { echo 'usage: make conformance CASES=DIR DB_URI=postgres://... [ARGS=...]' >&2; exit 2; }
+	python3 '$(CASES)/run.py' '$(CASES)/cases.json' --start-cmd '$(CURDIR)/bin/slipstream serve' --db-uri '$(DB_URI)' $(ARGS)
+
+clean: ## remove what was built, and the data of "make dev"
+	rm -rf bin .slipstream
+
+deps: # what is missing on this machine, unless a running server is given
+	@test -n "$$DATABASE_URL" || scripts/deps.sh postgres

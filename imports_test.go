@@ -1,0 +1,178 @@
+package slipstream_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/slipstream-go/slipstream"
+
+// mayImport is the architecture: which packages of this module each package may import. Every package may import
+// internal/telemetry. A new edge is a design decision: make it here, in docs/architecture.md, and in one commit.
+func mayImport() map[string][]string {
+	return map[string][]string{
+		".":                  {"cache", "limit", "jobs", "internal/*"},
+		"cmd/slipstream":     {".", "internal/check", "internal/devdb", "internal/loadtest", "internal/chaos", "internal/advise", "internal/sample"},
+		"cache":              {},
+		"limit":              {},
+		"jobs":               {"internal/pg"},
+		"internal/advise":    {"internal/pg", "internal/schema"},
+		"internal/apierr":    {},
+		"internal/auth":      {"internal/apierr"},
+		"internal/chaos":     {},
+		"internal/check":     {"internal/pg", "internal/schema"},
+		"internal/console":   {},
+		"internal/devdb":     {},
+		"internal/edge":      {"limit", "internal/auth", "internal/apierr"},
+		"internal/events":    {"jobs", "internal/feed"},
+		"internal/feed":      {"internal/pg"},
+		"internal/gateway":   {"limit", "internal/auth", "internal/apierr"},
+		"internal/httpcache": {"cache", "limit", "internal/auth", "internal/apierr"},
+		"internal/loadtest":  {},
+		"internal/pg":        {},
+		"internal/pgtest":    {"internal/devdb"},
+		"internal/plan":      {"internal/request", "internal/schema", "internal/apierr"},
+		"internal/request":   {"internal/apierr"},
+		"internal/rest":      {"cache", "limit", "internal/request", "internal/plan", "internal/schema", "internal/pg", "internal/auth", "internal/apierr"},
+		"internal/sample":    {"internal/pg"},
+		"internal/schema":    {"internal/pg"},
+		"internal/telemetry": {},
+	}
+}
+
+const (
+	telemetry = "internal/telemetry"
+	pgtest    = "internal/pgtest"
+)
+
+// mayImportPgx are the packages that touch the driver.
+var mayImportPgx = []string{"internal/pg", "internal/feed", "jobs", pgtest}
+
+func TestImports(t *testing.T) {
+	allowed := mayImport()
+	for dir, files := range productionFiles(t) {
+		rule, known := allowed[dir]
+		if !known {
+			t.Errorf("%s: a new package: add it to mayImport in imports_test.go, and to docs/architecture.md", dir)
+			continue
+		}
+		for name, file := range files {
+			for _, spec := range file.Imports {
+				imported, err := strconv.Unquote(spec.Path.Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if problem := importProblem(dir, imported, rule); problem != "" {
+					t.Errorf("%s: %s", name, problem)
+				}
+			}
+		}
+	}
+}
+
+// importProblem says why a package of the module may not import a path, or nothing.
+func importProblem(dir, imported string, rule []string) string {
+	if imported == "testing" && dir != pgtest {
+		return `production code imports "testing": move what needs it to a _test.go file`
+	}
+	if strings.HasPrefix(imported, "github.com/jackc/pgx") && !slices.Contains(mayImportPgx, dir) {
+		return "only " + strings.Join(mayImportPgx, ", ") + " may import pgx: put what you need into internal/pg"
+	}
+	if imported != module && !strings.HasPrefix(imported, module+"/") {
+		return ""
+	}
+	target := strings.TrimPrefix(strings.TrimPrefix(imported, module), "/")
+	if target == "" {
+		target = "."
+	}
+	if target == telemetry {
+		return ""
+	}
+	if target != pgtest && slices.ContainsFunc(rule, func(r string) bool { return matches(r, target) }) {
+		return ""
+	}
+	return "imports " + imported + ", which mayImport in imports_test.go does not allow"
+}
+
+func matches(rule, target string) bool {
+	ok, _ := path.Match(rule, target)
+	return ok
+}
+
+func TestImportRuleRefuses(t *testing.T) {
+	for _, c := range []struct{ dir, imported string }{
+		{"internal/plan", module + "/internal/pg"},
+		{"internal/request", module},
+		{".", module + "/internal/pgtest"},
+		{"internal/rest", "github.com/jackc/pgx/v5"},
+		{"internal/rest", "testing"},
+		{"cache", module + "/internal/pg"},
+	} {
+		if importProblem(c.dir, c.imported, mayImport()[c.dir]) == "" {
+			t.Errorf("%s may import %s, but must not", c.dir, c.imported)
+		}
+	}
+}
+
+func TestPackageComments(t *testing.T) {
+	for dir, files := range productionFiles(t) {
+		comments := 0
+		for _, file := range files {
+			if file.Doc != nil {
+				comments++
+			}
+		}
+		if comments != 1 {
+			t.Errorf("%s: %d package comments: write one, in doc.go, that says what the package is, what it is not, and who imports it", dir, comments)
+		}
+	}
+}
+
+// productionFiles parses every Go file that ends up in a binary, by directory and name. It opens the files itself, so
+// that Go's test cache notices when they change.
+func productionFiles(t *testing.T) map[string]map[string]*ast.File {
+	t.Helper()
+	root := os.DirFS(".")
+	packages := map[string]map[string]*ast.File{}
+	err := fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && skipDir(d.Name()) && name != ".":
+			return fs.SkipDir
+		case d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go"):
+			return nil
+		}
+		source, err := fs.ReadFile(root, name)
+		if err != nil {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, source, parser.ImportsOnly|parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		dir := path.Dir(name)
+		if packages[dir] == nil {
+			packages[dir] = map[string]*ast.File{}
+		}
+		packages[dir][name] = file
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return packages
+}
+
+// skipDir leaves out what the go command leaves out, and what is not Go.
+func skipDir(name string) bool {
+	return strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") || name == "testdata" || name == "bin" || name == "node_modules"
+}
