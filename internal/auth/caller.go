@@ -15,6 +15,9 @@ type Caller struct {
 	Claims json.RawMessage
 	// Anonymous is true when no token was sent.
 	Anonymous bool
+	// AnonRole is true when Role is the anonymous role, with or without a token: a
+	// refusal by the database is a 401 then, else a 403.
+	AnonRole bool
 	// Subject is the sub claim, or empty.
 	Subject string
 	// Expires is when the token stops being valid; zero for tokens without exp.
