@@ -22,9 +22,13 @@ type Query struct {
 	Windows []Window
 	// Params are the arguments of a function call in the order of the query string; empty for relations.
 	Params []Param
+	// Columns are columns=, the columns of the body to write; nil when absent.
+	Columns []string
+	// OnConflict are on_conflict=, the columns that decide what a duplicate is; nil when absent.
+	OnConflict []string
 	// Cursor is the value of cursor= (keyset pages), or empty.
 	Cursor string
-	// Values are the client's values, as text, in order of appearance in the tree.
+	// Values are the client's values, as text, in the order in which parsing met them; every Value is an index into them.
 	Values []string
 }
 

@@ -45,6 +45,8 @@ type Request struct {
 	Accept []MediaType
 	// ContentType is that of the body; application/json when absent.
 	ContentType MediaType
+
+	accept [1]MediaType // room for the usual Accept
 }
 
 // Preferences is the parsed Prefer header (RFC 7240), all of its field lines.
@@ -55,8 +57,11 @@ type Preferences struct {
 	Tx          string // commit, rollback
 	Missing     string // default, null
 	Handling    string // strict, lenient
-	Timezone    string // only when it is a known time zone, as judged by plan
+	Timezone    string // as sent; JudgeTimezone takes it away when there is no such time zone
 	MaxAffected *int64
 	Pagination  string // cursor (ours)
 	Invalid     []string
+
+	timezoneAt      int // place of the time zone among the invalid ones, should it be one
+	maxAffectedSeen bool
 }
