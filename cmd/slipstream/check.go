@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/slipstream-go/slipstream"
+	"github.com/slipstream-go/slipstream/internal/check"
+)
+
+// checkTimeout bounds the whole check: a database that takes longer to answer is not fit to serve.
+const checkTimeout = 30 * time.Second
+
+func checkCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Connect, and report what is missing and what that costs",
+		Args:  noArguments,
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON instead of a table")
+	options := addOptionFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := options.load(cmd)
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(cmd.Context(), checkTimeout)
+		defer cancel()
+		report, err := check.Database(ctx, checkOptions(cfg.WithDefaults()))
+		if err != nil {
+			return err
+		}
+		print := report.WriteText
+		if asJSON {
+			print = report.WriteJSON
+		}
+		if err := print(cmd.OutOrStdout()); err != nil {
+			return err
+		}
+		if !report.Serves() {
+			return errors.New("cannot serve this database; mend what is marked FAIL")
+		}
+		return nil
+	}
+	return cmd
+}
+
+func checkOptions(c slipstream.Config) check.Options {
+	return check.Options{
+		DSN: c.DBURI, Schemas: c.DBSchemas, AnonRole: c.DBAnonRole, Tokens: c.JWTSecret != "",
+		Pool: c.DBPool, StatementTimeout: c.DBStatementTimeout,
+	}
+}

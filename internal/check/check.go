@@ -1,0 +1,73 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/slipstream-go/slipstream/internal/pg"
+)
+
+// Options are the parts of the configuration that a database can fail to meet.
+type Options struct {
+	// DSN is the connection string of the authenticator.
+	DSN string
+	// Schemas are the exposed schemas.
+	Schemas []string
+	// AnonRole is the role of requests without a token, or empty.
+	AnonRole string
+	// Tokens is true when tokens can be verified.
+	Tokens bool
+	// Pool is the most connections that the server would open, besides the listening one.
+	Pool int
+	// StatementTimeout is the server's own bound; 0 is none.
+	StatementTimeout time.Duration
+}
+
+// Database connects and answers all questions. Without a connection the report has that finding alone. An error means
+// that a question could not be asked.
+func Database(ctx context.Context, o Options) (Report, error) {
+	var r Report
+	conn, err := pg.Connect(ctx, o.DSN)
+	if err != nil {
+		r.add(Finding{"connection", Fail, strings.Join(strings.Fields(err.Error()), " "), "nothing can be served",
+			"correct db-uri (or the PG* variables), and see that the server runs and admits this user from here"})
+		return r, nil
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+
+	i := inspection{options: o, db: conn, report: &r}
+	for _, question := range []struct {
+		about string
+		ask   func(context.Context) error
+	}{
+		{"connection", i.connection},
+		{"server version", i.version},
+		{"authenticator", i.authenticator},
+		{"anonymous role", i.anonRole},
+		{"roles of tokens", i.tokenRoles},
+		{"schemas", i.schemas},
+		{"statement timeout", i.statementTimeout},
+		{"connections", i.connections},
+		{"logical replication", i.replication},
+		{"extensions", i.extensions},
+	} {
+		if err := question.ask(ctx); err != nil {
+			return r, fmt.Errorf("check %s: %w", question.about, err)
+		}
+	}
+	return r, nil
+}
+
+// inspection is one run over one connection.
+type inspection struct {
+	options Options
+	db      *pg.Conn
+	report  *Report
+}
+
+// row reads the only row of a query.
+func (i inspection) row(ctx context.Context, sql string, args []any, into ...any) error {
+	return i.db.QueryRow(ctx, sql, args...).Scan(into...)
+}

@@ -1,0 +1,45 @@
+package check
+
+import (
+	"context"
+	"fmt"
+)
+
+func (i inspection) schemas(ctx context.Context) error {
+	for _, s := range i.options.Schemas {
+		if err := i.schema(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (i inspection) schema(ctx context.Context, schema string) error {
+	name := "schema " + schema
+	var exists, usable bool
+	var relations, functions int
+	err := i.row(ctx, `
+		select n.oid is not null,
+		       exists (select from pg_roles as r
+		               where (r.rolname = $2 or $3 and r.rolname !~ '^pg_' and r.rolname <> session_user and pg_has_role(session_user, r.oid, 'MEMBER'))
+		                 and n.oid is not null and has_schema_privilege(r.oid, n.oid, 'USAGE')),
+		       (select count(*)::int from pg_class as c where c.relnamespace = n.oid and c.relkind in ('r', 'p', 'v', 'm', 'f') and not c.relispartition),
+		       (select count(*)::int from pg_proc as p where p.pronamespace = n.oid and p.prokind = 'f')
+		from (values ($1::text)) as wanted(name) left join pg_namespace as n on n.nspname = wanted.name`,
+		[]any{schema, i.options.AnonRole, i.options.Tokens}, &exists, &usable, &relations, &functions)
+	found := fmt.Sprintf("%d relations, %d functions", relations, functions)
+	switch {
+	case err != nil:
+		return err
+	case !exists:
+		i.report.add(Finding{name, Fail, "does not exist", "the server cannot read its catalog", fmt.Sprintf("CREATE SCHEMA %q, or correct db-schemas", schema)})
+	case !usable:
+		i.report.add(Finding{name, Warn, found + ", but no role of callers has USAGE", "requests to it fail with permission denied",
+			fmt.Sprintf("GRANT USAGE ON SCHEMA %q TO the roles of callers", schema)})
+	case relations+functions == 0:
+		i.report.add(Finding{name, Warn, "empty", "there is nothing to serve", "create tables, views or functions in it, or correct db-schemas"})
+	default:
+		i.report.ok(name, "%s", found)
+	}
+	return nil
+}
