@@ -25,7 +25,7 @@ with recursive domains as (
 )
 select p.oid, n.nspname::text, p.proname::text, coalesce(d.description, ''),
        p.provolatile::text, p.provariadic <> 0, p.proretset,
-       b.oid is not null as alias,
+       b.oid is not null and t.typtype = 'c' as alias,
        t.typtype = 'c' or coalesce(p.proargmodes::text[] && '{t,b,o}', false) as composite,
        tn.nspname::text, coalesce(c.relname, t.typname)::text,
        coalesce(c.relkind in ('r', 'p', 'v', 'm', 'f'), false) as is_relation,

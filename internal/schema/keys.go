@@ -111,28 +111,29 @@ func compareKeys(a, b []string) int {
 const foreignKeysSQL = `
 select k.conname::text,
        k.conrelid, n1.nspname::text, c1.relname::text, k.conkey,
+       array(select a.attname::text
+             from unnest(k.conkey) with ordinality as u (num, ord)
+             join pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.num
+             order by u.ord),
        k.confrelid, n2.nspname::text, c2.relname::text, k.confkey,
-       array_agg(a1.attname::text order by u.ord), array_agg(a2.attname::text order by u.ord)
+       array(select a.attname::text
+             from unnest(k.confkey) with ordinality as u (num, ord)
+             join pg_attribute a on a.attrelid = k.confrelid and a.attnum = u.num
+             order by u.ord)
 from pg_constraint k
 join pg_class c1 on c1.oid = k.conrelid
 join pg_namespace n1 on n1.oid = c1.relnamespace
 join pg_class c2 on c2.oid = k.confrelid
 join pg_namespace n2 on n2.oid = c2.relnamespace
-cross join unnest(k.conkey, k.confkey) with ordinality as u (num, ref, ord)
-join pg_attribute a1 on a1.attrelid = k.conrelid and a1.attnum = u.num
-join pg_attribute a2 on a2.attrelid = k.confrelid and a2.attnum = u.ref
-where k.contype = 'f' and k.conparentid = 0
-group by k.oid, k.conname, k.conrelid, k.confrelid, k.conkey, k.confkey,
-         n1.nspname, c1.relname, n2.nspname, c2.relname`
+where k.contype = 'f' and k.conparentid = 0`
 
 func (l *loader) foreignKeys(ctx context.Context, q pg.Querier) error {
 	return each(ctx, q, foreignKeysSQL, nil, func(rows pg.Rows) error {
 		var k foreignKey
 		o, t := &k.origin, &k.target
 		err := rows.Scan(&k.name,
-			&o.oid, &o.relation.Schema, &o.relation.Name, &o.numbers,
-			&t.oid, &t.relation.Schema, &t.relation.Name, &t.numbers,
-			&o.names, &t.names)
+			&o.oid, &o.relation.Schema, &o.relation.Name, &o.numbers, &o.names,
+			&t.oid, &t.relation.Schema, &t.relation.Name, &t.numbers, &t.names)
 		if err != nil {
 			return err
 		}
