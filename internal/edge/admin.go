@@ -25,12 +25,16 @@ type Admin struct {
 	SchemaCache func(w io.Writer) error
 	// Config writes the configuration as PostgREST's config file format, without secrets.
 	Config func(w io.Writer) error
-	Log    *slog.Logger
+	// Log gets why a document could not be made. Default: nowhere.
+	Log *slog.Logger
 }
 
 // Handler serves /live, /ready, /metrics, /schema_cache, /config and /debug/pprof/
 // (https://postgrest.org/en/stable/references/admin_server.html).
 func (a Admin) Handler() http.Handler {
+	if a.Log == nil {
+		a.Log = slog.New(slog.DiscardHandler)
+	}
 	mux := http.NewServeMux()
 	if a.Live != nil {
 		mux.Handle("GET /live", probe(a.Live, http.StatusInternalServerError))

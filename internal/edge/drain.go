@@ -9,12 +9,8 @@ import (
 	"time"
 )
 
-// lastCall is how long idle connections stay open after the listener has closed. A client
-// that reuses one in this time gets its answer, with "Connection: close"; closing at
-// once would reset the requests that are just under way on the network.
-const lastCall = 250 * time.Millisecond
-
-func (s *Server) drain(ctx context.Context, srv *http.Server) error {
+// drain gets the result of srv.Serve from accepting.
+func (s *Server) drain(ctx context.Context, srv *http.Server, accepting <-chan error) error {
 	log := s.options.Log
 	s.draining.Store(true)
 	log.InfoContext(ctx, "drain begins", slog.Int64("connections", s.open.Load()))
@@ -23,8 +19,11 @@ func (s *Server) drain(ctx context.Context, srv *http.Server) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.options.DrainTimeout)
 	defer cancel()
-	_ = (*s.listener.Load()).Close() // Shutdown closes it again and reports what matters
-	s.waitEmpty(lastCall)
+	if err := (*s.listener.Load()).Close(); err != nil {
+		log.WarnContext(ctx, "close listener", slog.Any("error", err))
+	}
+	<-accepting // else Shutdown would close the listener a second time, which is an error
+	s.waitEmpty(s.options.LastCall)
 
 	err := srv.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -35,7 +34,7 @@ func (s *Server) drain(ctx context.Context, srv *http.Server) error {
 	return err
 }
 
-// waitEmpty returns when no connection is open, or after max.
+// waitEmpty returns when no connection is open, or after most.
 func (s *Server) waitEmpty(most time.Duration) {
 	timeout := time.NewTimer(most)
 	defer timeout.Stop()

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"sync"
 )
 
 // Address says where a server listens.
@@ -108,13 +109,16 @@ func removeStale(path string) error {
 // in the place.
 type socketListener struct {
 	*net.UnixListener
-	path string
-	file fs.FileInfo
+	path   string
+	file   fs.FileInfo
+	remove sync.Once // a second Close could meet a successor's file of the same inode number
 }
 
 func (l *socketListener) Close() error {
-	if now, err := os.Lstat(l.path); err == nil && os.SameFile(now, l.file) {
-		_ = os.Remove(l.path) // a file left behind is removed at the next start
-	}
+	l.remove.Do(func() {
+		if now, err := os.Lstat(l.path); err == nil && os.SameFile(now, l.file) {
+			_ = os.Remove(l.path) // a file left behind is removed at the next start
+		}
+	})
 	return l.UnixListener.Close()
 }

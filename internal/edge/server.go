@@ -32,6 +32,10 @@ type ServerOptions struct {
 	// DrainTimeout is how long requests in flight may take to finish, after DrainDelay.
 	// Default 30 s.
 	DrainTimeout time.Duration
+	// LastCall is how long idle connections stay open once the listener has closed. A client
+	// that reuses one in this time gets its answer, with "Connection: close"; closing at once
+	// would reset the requests that are just under way on the network. Default 250 ms.
+	LastCall time.Duration
 	// Log gets what net/http and the drain have to say.
 	Log *slog.Logger
 }
@@ -45,6 +49,7 @@ func (o ServerOptions) withDefaults() ServerOptions {
 		{&o.ReadTimeout, 5 * time.Minute},
 		{&o.IdleTimeout, 2 * time.Minute},
 		{&o.DrainTimeout, 30 * time.Second},
+		{&o.LastCall, 250 * time.Millisecond},
 	}
 	for _, d := range defaults {
 		if *d.field == 0 {
@@ -102,17 +107,15 @@ func (s *Server) Serve(ctx context.Context, h http.Handler) error {
 		}
 	}
 	srv := s.httpServer(h)
-	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(*s.listener.Load()) }()
+	accepting := make(chan error, 1)
+	go func() { accepting <- srv.Serve(*s.listener.Load()) }()
 	select {
-	case err := <-failed:
+	case err := <-accepting:
 		_ = srv.Close()
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
-	err := s.drain(context.WithoutCancel(ctx), srv)
-	<-failed // the listener is closed: the accepting goroutine ends
-	return err
+	return s.drain(context.WithoutCancel(ctx), srv, accepting)
 }
 
 func (s *Server) httpServer(h http.Handler) *http.Server {
