@@ -98,10 +98,17 @@ func masked(plain any) any {
 
 func maskedText(s string) string {
 	u, err := url.Parse(s)
-	if s == "" || err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
-		return maskUnlessEmpty(s)
+	if s == "" {
+		return s
 	}
-	if _, ok := u.User.Password(); ok {
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		return mask
+	}
+	_, inUser := u.User.Password()
+	if !inUser && !strings.Contains(u.RawQuery, "password") {
+		return s
+	}
+	if inUser {
 		u.User = url.UserPassword(u.User.Username(), mask)
 	}
 	query := u.Query()
@@ -112,13 +119,6 @@ func maskedText(s string) string {
 	}
 	u.RawQuery = query.Encode()
 	return strings.ReplaceAll(u.String(), url.QueryEscape(mask), mask)
-}
-
-func maskUnlessEmpty(s string) string {
-	if s == "" {
-		return ""
-	}
-	return mask
 }
 
 // ConfigExample is a slipstream.yaml in which every option is explained and commented out.
