@@ -2,8 +2,12 @@ package auth
 
 import "encoding/json"
 
-// NextFetch is when a key set is fetched again.
-var NextFetch = nextFetch
+// NextFetch is when a key set is fetched again, and MaxAgeOf what its answer says
+// of that.
+var (
+	NextFetch = nextFetch
+	MaxAgeOf  = maxAgeOf
+)
 
 // RolePath lets the tests of the path's grammar do without tokens.
 type RolePath struct{ path rolePath }

@@ -13,10 +13,7 @@ import (
 	"github.com/lestrrat-go/jwx/v3/jws/jwsbb"
 )
 
-const (
-	minSecretBytes = 32   // RFC 7518 section 3.2: as long as the hash
-	minRSABits     = 2048 // RFC 7518 section 3.3
-)
+const minSecretBytes = 32 // RFC 7518 section 3.2: as long as the hash
 
 var (
 	hmacAlgorithms    = []string{"HS256", "HS384", "HS512"}
@@ -82,7 +79,8 @@ func verify(keys []key, t *token) error {
 func newKey(raw []byte) (key, error) {
 	parsed, err := jwk.ParseKey(raw)
 	if err != nil {
-		return key{}, errors.New("not a JWK of a known type")
+		// The library's reason may quote the key.
+		return key{}, errors.New("not a JWK of a known type with valid parameters (RSA keys have 2048 bits or more)")
 	}
 	if err := usable(parsed); err != nil {
 		return key{}, err
@@ -127,9 +125,6 @@ func algorithmsOf(material any) ([]string, error) {
 		}
 		return hmacAlgorithms, nil
 	case *rsa.PublicKey:
-		if m.N.BitLen() < minRSABits {
-			return nil, fmt.Errorf("an RSA key must have at least %d bits", minRSABits)
-		}
 		return rsaAlgorithms, nil
 	case *ecdsa.PublicKey:
 		switch m.Curve {
