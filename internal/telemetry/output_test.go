@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
+	"time"
 
 	"github.com/slipstream-go/slipstream/internal/telemetry"
 )
@@ -19,6 +21,7 @@ func TestOutputRotatesBySize(t *testing.T) {
 	}
 	block := bytes.Repeat([]byte("x"), 400<<10)
 	for range 9 { // 3.6 MB: at least three rotations
+		nextMillisecond()
 		if _, err := out.Write(block); err != nil {
 			t.Fatal(err)
 		}
@@ -38,6 +41,13 @@ func TestOutputRotatesBySize(t *testing.T) {
 	}
 	if len(files) != 2 || zipped != 1 {
 		t.Errorf("want the log and one compressed backup, got %v", files)
+	}
+}
+
+// nextMillisecond keeps rotations apart: backups are named, and counted, by the millisecond.
+func nextMillisecond() {
+	for start := time.Now().UnixMilli(); time.Now().UnixMilli() <= start; {
+		runtime.Gosched()
 	}
 }
 
