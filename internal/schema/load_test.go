@@ -14,16 +14,27 @@ import (
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
-// load runs scripts in a fresh database and loads it.
-func load(t testing.TB, o schema.Options, scripts ...string) *schema.Snapshot {
+// load runs a script in a fresh database and loads it.
+func load(t testing.TB, o schema.Options, script string) *schema.Snapshot {
 	t.Helper()
-	dsn := pgtest.Database(t)
-	pgtest.Exec(t, dsn, scripts...)
-	s, err := read(t.Context(), connect(t, dsn), o)
-	if err != nil {
-		t.Fatal(err)
+	return sandbox(t)(t, o, script)
+}
+
+type loadFunc func(testing.TB, schema.Options, string) *schema.Snapshot
+
+// sandbox makes a database and returns a function that runs a script in it,
+// loads it, and takes everything back.
+func sandbox(t testing.TB) loadFunc {
+	t.Helper()
+	conn := connect(t, pgtest.Database(t))
+	return func(t testing.TB, o schema.Options, script string) *schema.Snapshot {
+		t.Helper()
+		s, err := read(t.Context(), conn, script, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
 	}
-	return s
 }
 
 // exposing are the options that most tests use.
@@ -41,13 +52,14 @@ func connect(t testing.TB, dsn string) *pg.Conn {
 	return conn
 }
 
-func read(ctx context.Context, conn *pg.Conn, o schema.Options) (*schema.Snapshot, error) {
+// read runs a script and loads what it made in one transaction, which it rolls back.
+func read(ctx context.Context, conn *pg.Conn, script string, o schema.Options) (*schema.Snapshot, error) {
 	tx, err := conn.Begin(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = tx.Rollback(ctx) }()
-	if _, err := tx.Exec(ctx, "set transaction isolation level repeatable read read only"); err != nil {
+	if _, err := conn.PgConn().Exec(ctx, "set transaction isolation level repeatable read;"+script).ReadAll(); err != nil {
 		return nil, err
 	}
 	return schema.Load(ctx, tx, o)
@@ -112,7 +124,7 @@ func BenchmarkLoad(b *testing.B) {
 	var s *schema.Snapshot
 	for b.Loop() {
 		var err error
-		if s, err = read(b.Context(), conn, exposing("api")); err != nil {
+		if s, err = read(b.Context(), conn, "", exposing("api")); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -23,8 +23,8 @@ var errNodeTree = errors.New("unexpected text in a view's pg_rewrite.ev_action")
 // parseViewRule finds, in the text of a view's rule (pg_rewrite.ev_action), the
 // columns that are taken unchanged from a relation or another view. PostgreSQL
 // keeps the origin of each, through joins, subqueries and CTEs, in
-// TARGETENTRY's resorigtbl and resorigcol; in a set operation they are those of
-// its first branch.
+// TARGETENTRY's resorigtbl and resorigcol; they are 0 for expressions and for the
+// columns of set operations.
 //
 // The text is a list of nodes (nodes/outfuncs.c): {NAME :key value ...}, where a
 // value is a token, a node, or a list in parentheses. Spaces and brackets inside

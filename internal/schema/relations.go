@@ -8,16 +8,20 @@ import (
 
 // relationsSQL reads the relations of the exposed schemas. Partitions are left
 // out: they are reached through their parent, as PostgREST has it. The bits of
-// changes are pg_relation_is_updatable's: 1 << CmdType (update 2, insert 3, delete 4).
+// changes are pg_relation_is_updatable's: 1 << CmdType (update 2, insert 3, delete 4). It fails for a foreign table
+// whose wrapper has no handler, which must not keep everything else from loading.
 const relationsSQL = `
 select c.oid, n.nspname::text, c.relname::text, c.relkind::text, coalesce(d.description, ''),
        case when c.relkind in ('r', 'p') then 28
-            when c.relkind in ('v', 'f') then pg_relation_is_updatable(c.oid, true)
-            else 0
+            when c.relkind = 'm' or w.fdwhandler = 0 then 0
+            else pg_relation_is_updatable(c.oid, true)
        end as changes
 from pg_class c
 join pg_namespace n on n.oid = c.relnamespace
 left join pg_description d on d.objoid = c.oid and d.objsubid = 0 and d.classoid = 'pg_class'::regclass
+left join pg_foreign_table ft on ft.ftrelid = c.oid
+left join pg_foreign_server fs on fs.oid = ft.ftserver
+left join pg_foreign_data_wrapper w on w.oid = fs.srvfdw
 where c.relkind in ('r', 'p', 'v', 'm', 'f')
   and not c.relispartition
   and n.nspname = any ($1)
