@@ -75,7 +75,7 @@ func TestStartGivesAServerForTheJob(t *testing.T) {
 	if got := pgtest.Value(t, c.DSN("postgres"), "select current_user"); got != "postgres" {
 		t.Errorf("superuser is %q", got)
 	}
-	if c.Version() < 13 || c.TCPDSN("postgres") != "" || c.Err() != nil {
+	if c.Version() < 14 || c.TCPDSN("postgres") != "" || c.Err() != nil {
 		t.Errorf("version %d, TCP %q, error %v", c.Version(), c.TCPDSN("postgres"), c.Err())
 	}
 }

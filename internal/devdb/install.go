@@ -19,7 +19,7 @@ import (
 const BinDirEnv = "SLIPSTREAM_PG_BINDIR"
 
 // oldest is the lowest major version that is supported.
-const oldest = 13
+const oldest = 14
 
 // installation is one set of the server's programs.
 type installation struct {

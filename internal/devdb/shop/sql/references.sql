@@ -1,0 +1,10 @@
+alter table shop.order_items add foreign key (order_id) references shop.orders on delete cascade;
+alter table shop.reviews add foreign key (product_id) references shop.products on delete cascade;
+alter table shop.orders add foreign key (customer_id) references shop.customers;
+alter table shop.order_items add foreign key (product_id) references shop.products;
+alter table shop.reviews add foreign key (customer_id) references shop.customers on delete cascade;
+alter table shop.product_collections add foreign key (product_id) references shop.products on delete cascade;
+alter table shop.product_collections add foreign key (collection_id) references shop.collections on delete cascade;
+alter table shop.products add foreign key (category_id) references shop.categories;
+alter table shop.products add foreign key (brand_id) references shop.brands;
+alter table shop.categories add foreign key (parent_id) references shop.categories;
