@@ -74,8 +74,7 @@ func (l *loader) postgrestVariable(variable, key, text string) {
 func (l *loader) ownVariable(variable, key, text string) {
 	a, ok := l.variable(key)
 	if !ok {
-		hint := l.known.didYouMean(optionKey(key), "see docs/configuration.md for the names")
-		l.problem(variable, "there is no option %s; %s", optionKey(key), hint)
+		l.problem(variable, "%w", l.known.unknown(optionKey(key), ownVariableName))
 		return
 	}
 	a.text, a.place = text, variable
@@ -89,6 +88,13 @@ func (l *loader) variable(key string) (assignment, bool) {
 	}
 	name, _, ok := l.known.resolve(optionKey(key))
 	return assignment{name: name}, ok && name != appSettings
+}
+
+func ownVariableName(name string) string {
+	if name == appSettings {
+		name += ".NAME"
+	}
+	return ownPrefix + envKey(name)
 }
 
 // envKey turns db-pool into DB_POOL.

@@ -38,22 +38,20 @@ func (f *fileReader) key(key string, line, column int) (a assignment, ok bool) {
 		f.warn("%s: %s has no effect and was ignored", at, key)
 		return a, false
 	case !ok:
-		f.problem(at, "there is no option %s; %s", key, f.known.didYouMean(key, "see docs/configuration.md for the names"))
-		return a, false
-	}
-	if f.repeated(a, at, line) {
+		f.problem(at+": "+key, "%w", f.known.unknown(key, func(name string) string { return name }))
 		return a, false
 	}
 	a.place = at + ": " + key
-	return a, true
+	return a, !f.repeated(a, line)
 }
 
-func (f *fileReader) repeated(a assignment, at string, line int) bool {
+func (f *fileReader) repeated(a assignment, line int) bool {
 	id := a.name + "\n" + strings.ToLower(a.member)
 	first, seen := f.lines[id]
 	if seen {
-		f.problem(at, "%s is already set on line %d; remove one of the two", a.name, first)
+		f.problem(a.place, "already set on line %d; remove one of the two", first)
+		return true
 	}
 	f.lines[id] = line
-	return seen
+	return false
 }

@@ -6,7 +6,7 @@ func (l *loader) flags(flags map[string][]string) {
 	for _, flag := range sortedKeys(flags) {
 		name, _, ok := l.known.resolve(flag)
 		if !ok {
-			l.problem("--"+flag, "there is no such option; %s", l.known.didYouMean(flag, "see --help"))
+			l.problem("--"+flag, "%w", l.known.unknown(flag, func(name string) string { return "--" + name }))
 			continue
 		}
 		for _, text := range flags[flag] {

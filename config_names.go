@@ -1,6 +1,8 @@
 package slipstream
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -46,8 +48,9 @@ func retired(key string) bool {
 	return strings.HasPrefix(key, "internal-")
 }
 
-// didYouMean ends a message about an unknown name.
-func (n names) didYouMean(key, unlike string) string {
+// unknown says that a key names no option, and which one it may have meant; spell turns an option's name into what the
+// user would write.
+func (n names) unknown(key string, spell func(string) string) error {
 	best, distance := "", len(key)/3+1
 	for _, name := range sortedKeys(n.byKey) {
 		if d := editDistance(key, name); d < distance {
@@ -55,9 +58,9 @@ func (n names) didYouMean(key, unlike string) string {
 		}
 	}
 	if best == "" {
-		return unlike
+		return errors.New("there is no such option; see docs/configuration.md for the names")
 	}
-	return "did you mean " + best + "?"
+	return fmt.Errorf("there is no such option; did you mean %s?", spell(best))
 }
 
 // editDistance is the Levenshtein distance of two names, in bytes.

@@ -92,7 +92,7 @@ func parseBool(s string, unset bool) (bool, error) {
 	default:
 		n, err := strconv.Atoi(t)
 		if err != nil {
-			return unset, fmt.Errorf("%q is neither true nor false", s)
+			return unset, fmt.Errorf("%q is neither true nor false; write one of them", s)
 		}
 		return n > 0, nil
 	}

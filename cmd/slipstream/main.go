@@ -63,6 +63,7 @@ func rootCommand() *cobra.Command {
 	root.AddCommand(
 		checkCommand(),
 		configCommand(),
+		serveCommand(),
 		versionCommand(),
 	)
 	return root
