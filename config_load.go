@@ -106,7 +106,7 @@ func apply(o option, v value, a assignment) error {
 	if a.isList {
 		into, ok := v.(list)
 		if !ok {
-			return fmt.Errorf("a list is not possible here; write one %s", v.kind())
+			return errors.New("a list is not possible here; write a single value")
 		}
 		*into.p = a.items
 		return into.check()

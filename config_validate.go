@@ -102,7 +102,10 @@ func checkLength(secret string) error {
 
 // checkAudience follows RFC 7519 section 2: a text with a colon must be a URI.
 func checkAudience(s string) error {
-	if u, err := url.Parse(s); strings.Contains(s, ":") && (err != nil || u.Scheme == "") {
+	if !strings.Contains(s, ":") {
+		return nil
+	}
+	if u, err := url.Parse(s); err != nil || u.Scheme == "" || strings.ContainsAny(s, " \"<>\\^`{|}") {
 		return fmt.Errorf("%q has a colon but is not a URI; correct it", s)
 	}
 	return nil

@@ -82,12 +82,12 @@ func (v port) set(s string) error {
 	}
 	n, err := parseInt(s)
 	if err != nil {
-		return fmt.Errorf("%w; write %s", err, v.kind())
+		return fmt.Errorf("%w; write a %s", err, v.kind())
 	}
 	if n == 0 && s != "" {
 		n = AnyPort
 	} else if n < 0 {
-		return fmt.Errorf("%d is not a port; write %s", n, v.kind())
+		return fmt.Errorf("%d is not a port; write a %s", n, v.kind())
 	}
 	*v.p = n
 	return nil
@@ -95,7 +95,7 @@ func (v port) set(s string) error {
 
 func (v port) check() error {
 	if *v.p > math.MaxUint16 || *v.p < AnyPort && !(v.offOK && *v.p == NoPort) {
-		return fmt.Errorf("%d is not a port; write %s", *v.p, v.kind())
+		return fmt.Errorf("%d is not a port; write a %s", *v.p, v.kind())
 	}
 	return nil
 }
