@@ -1,6 +1,9 @@
 package slipstream
 
-import "time"
+import (
+	"log/slog"
+	"time"
+)
 
 // Ports with a meaning of their own.
 const (
@@ -126,6 +129,9 @@ type Config struct {
 	AccessLogMaxBackups int           // rotated files kept, default 10
 	// OTLPEndpoint receives traces: http(s)://host:port for OTLP over HTTP, host:port for gRPC; empty sends none.
 	OTLPEndpoint string
+
+	// Logger takes the server's own messages; nil writes them to standard error. It is for programs, no option sets it.
+	Logger *slog.Logger
 
 	// OpenAPI.
 

@@ -51,6 +51,7 @@ var own = map[string]int{
 	"SLIP101":  http.StatusRequestHeaderFieldsTooLarge, // headers over the limit
 	"SLIP102":  http.StatusRequestURITooLong,           // URL over the limit
 	"SLIP103":  http.StatusBadRequest,                  // query too complex
+	"SLIP300":  http.StatusServiceUnavailable,          // no JWK set could be fetched yet
 	"SLIP500":  http.StatusInternalServerError,         // unclassified; the log has the cause
 	"SLIP501":  http.StatusNotImplemented,              // what this version does not serve
 }
@@ -76,7 +77,7 @@ func sqlState(code string, authenticated bool) int {
 	case "25006":
 		return http.StatusMethodNotAllowed
 	case "21000":
-		return http.StatusBadRequest // PostgREST: 21000 other than "requires a WHERE clause" is a 500
+		return http.StatusInternalServerError
 	case "22023":
 		return http.StatusBadRequest
 	case "42883":

@@ -79,7 +79,7 @@ type loader struct {
 	foreign  []foreignKey
 	viewDeps *viewDependencies
 	computed []*Relationship
-	types    map[string]string
+	texts    map[string]string
 }
 
 func (l *loader) finish() {
@@ -89,13 +89,13 @@ func (l *loader) finish() {
 
 // intern keeps one copy of a text that thousands of columns share.
 func (l *loader) intern(s string) string {
-	if l.types == nil {
-		l.types = make(map[string]string)
+	if l.texts == nil {
+		l.texts = make(map[string]string)
 	}
-	if t, ok := l.types[s]; ok {
+	if t, ok := l.texts[s]; ok {
 		return t
 	}
-	l.types[s] = s
+	l.texts[s] = s
 	return s
 }
 

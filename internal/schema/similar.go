@@ -79,6 +79,9 @@ func (s *Snapshot) SimilarRelation(n Name) string {
 func (s *Snapshot) SimilarTarget(origin Name, schema, target string) (misspelt, meant string) {
 	from, ok := s.Relationships[RelationshipKey{Name{schema, origin.Name}, schema}]
 	if !ok {
+		if _, exists := s.Relations[Name{schema, origin.Name}]; exists {
+			return "", "" // it is not misspelt, it just has no relationships here
+		}
 		set := s.hints.set(hintKey{hintOrigins, Name{Schema: schema}}, maxHintNames, func() []string {
 			return s.originsIn(schema)
 		})

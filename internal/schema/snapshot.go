@@ -171,7 +171,8 @@ type Relationship struct {
 	TargetIsView bool `json:"targetIsView"`
 	// Junction is set for ManyToMany.
 	Junction *Junction `json:"junction,omitempty"`
-	// Function is set for a computed relationship: it takes a row of Origin and returns rows of Target.
+	// Function is set for a computed relationship: it takes a row of Origin and returns rows of Target. Its Cardinality
+	// is ManyToOne when it returns at most one row (not SETOF, or ROWS 1), else OneToMany.
 	Function *Name `json:"function,omitempty"`
 }
 

@@ -75,6 +75,9 @@ func (l *loader) followViews(definitions map[uint32][]viewColumn) *viewDependenc
 				continue
 			}
 			for source := range chain(sources, c.source) {
+				if slices.Contains(shown[source], c.number) { // a circle
+					break
+				}
 				shown[source] = append(shown[source], c.number)
 				if !seen[source.relation] {
 					seen[source.relation] = true
@@ -91,20 +94,12 @@ func (l *loader) followViews(definitions map[uint32][]viewColumn) *viewDependenc
 }
 
 // chain gives the source of a view's column, that column's own source when it
-// belongs to a view again, and so on. The depth is bounded because CREATE OR
-// REPLACE VIEW can tie views into a circle.
+// belongs to a view again, and so on. It has no end when CREATE OR REPLACE VIEW
+// has tied views into a circle.
 func chain(sources map[sourceColumn]sourceColumn, c sourceColumn) iter.Seq[sourceColumn] {
-	const maxDepth = 100
 	return func(yield func(sourceColumn) bool) {
-		for range maxDepth {
-			if !yield(c) {
-				return
-			}
-			next, ok := sources[c]
-			if !ok {
-				return
-			}
-			c = next
+		for ok := true; ok && yield(c); {
+			c, ok = sources[c]
 		}
 	}
 }

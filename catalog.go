@@ -1,0 +1,126 @@
+package slipstream
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/slipstream-go/slipstream/internal/pg"
+	"github.com/slipstream-go/slipstream/internal/rest"
+	"github.com/slipstream-go/slipstream/internal/schema"
+)
+
+// loads makes reloads of the schema one at a time, and lets those that are asked for meanwhile share the next one.
+type loads struct {
+	mu         sync.Mutex
+	generation uint64
+	wanted     chan struct{} // holds a token while a reload is wanted; nil before Run
+	once       sync.Once
+}
+
+func (l *loads) want() chan struct{} {
+	l.once.Do(func() { l.wanted = make(chan struct{}, 1) })
+	return l.wanted
+}
+
+// requestReload asks for a reload without waiting for it; requests while one is wanted already are one.
+func (s *Server) requestReload() {
+	select {
+	case s.loads.want() <- struct{}{}:
+	default:
+	}
+}
+
+// ReloadSchema reads the catalog again and puts it in force. When it fails, the one in force stays.
+// Requests are served meanwhile with the old one.
+func (s *Server) ReloadSchema(ctx context.Context) error {
+	s.loads.mu.Lock()
+	defer s.loads.mu.Unlock()
+	cfg := s.current.Load().config
+	s.loads.generation++
+	var next rest.Catalog
+	start := time.Now()
+	err := s.db.Catalog(ctx, func(q pg.Querier) (err error) {
+		next.Schema, err = schema.Load(ctx, q, schema.Options{
+			Schemas:         cfg.DBSchemas,
+			ExtraSearchPath: cfg.DBExtraSearchPath,
+			HoistedSettings: cfg.DBHoistedTxSettings,
+			Generation:      s.loads.generation,
+			SkipTimezones:   true,
+		})
+		if err != nil {
+			return err
+		}
+		next.Roles, err = pg.LoadRoleSettings(ctx, q)
+		return err
+	})
+	if err != nil {
+		s.metrics.SchemaLoadFailed()
+		return err
+	}
+	took := time.Since(start)
+	s.metrics.SchemaLoaded(took)
+	s.catalog.Store(&next)
+	s.log.Info("schema loaded", "relations", len(next.Schema.Relations), "functions", len(next.Schema.Functions),
+		"milliseconds", took.Milliseconds())
+	return nil
+}
+
+// keepCatalog loads the schema, as often as it takes, and again whenever that is asked for.
+func (s *Server) keepCatalog(ctx context.Context) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	s.requestReload()
+	if cfg := s.current.Load().config; !cfg.DisableChannel {
+		wg.Go(func() { s.db.Listen(ctx, cfg.DBChannel, s.notifications(ctx)) })
+	}
+	const first, longest = time.Second, 32 * time.Second
+	pause := first
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.loads.want():
+		}
+		err := s.ReloadSchema(ctx)
+		if err == nil {
+			pause = first
+			continue
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		s.log.Error("schema not loaded; the one in force stays", "error", err, "retry_seconds", pause.Seconds())
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+		pause = min(pause*2, longest)
+		s.requestReload()
+	}
+}
+
+// notifications handles NOTIFY on db-channel: "reload schema" or an empty payload reload the schema, "reload config"
+// is for who runs the server.
+func (s *Server) notifications(ctx context.Context) pg.ListenHandlers {
+	return pg.ListenHandlers{
+		// What was notified while nobody listened is lost, so the schema may have changed.
+		Connected: s.requestReload,
+		Notified: func(payload string) {
+			switch payload {
+			case "", "reload schema":
+				s.requestReload()
+			case "reload config":
+				if f := s.onReload.Load(); f != nil {
+					(*f)(ctx)
+				}
+			default:
+				s.log.Warn("unknown notification", "payload", payload)
+			}
+		},
+		Failed: func(err error, pause time.Duration) {
+			s.log.Warn("not listening for notifications", "error", err, "retry_seconds", pause.Seconds())
+		},
+	}
+}

@@ -1,0 +1,167 @@
+package plan
+
+import (
+	"github.com/slipstream-go/slipstream/internal/request"
+	"github.com/slipstream-go/slipstream/internal/schema"
+)
+
+// predicate is a node of a level's boolean tree.
+type predicate struct {
+	not      bool
+	or       bool
+	children []predicate
+	// leaf, with its resolved column, unless children or embed are set
+	condition request.Condition
+	field     field
+	// embed is set for ?embed=is.null: whether the embed has rows
+	embed *node
+}
+
+// filters attaches the request's filters and logic trees to their levels.
+func (b *builder) filters(root *node) error {
+	q := &b.request.Query
+	for i := range q.Logic {
+		n, err := b.at(root, q.Logic[i].Path)
+		if err != nil {
+			return err
+		}
+		n.where = append(n.where, b.predicate(n, &q.Logic[i].Logic))
+	}
+	for i := range q.Filters {
+		n, err := b.at(root, q.Filters[i].Path)
+		if err != nil {
+			return err
+		}
+		n.where = append(n.where, b.leaf(n, q.Filters[i].Condition))
+	}
+	return nil
+}
+
+func (b *builder) predicate(n *node, l *request.Logic) predicate {
+	if l.Condition != nil {
+		return b.leaf(n, *l.Condition)
+	}
+	p := predicate{not: l.Not, or: l.Or}
+	for i := range l.Children {
+		p.children = append(p.children, b.predicate(n, &l.Children[i]))
+	}
+	return p
+}
+
+func (b *builder) leaf(n *node, c request.Condition) predicate {
+	if c.Operator == request.Is && c.Is == "null" && len(c.Column.Path) == 0 {
+		for _, child := range n.children {
+			if child.outputName() == c.Column.Name {
+				return predicate{not: c.Not, embed: child}
+			}
+		}
+	}
+	return predicate{condition: c, field: resolver{b.snapshot, n.relation}.filter(c)}
+}
+
+// operators are the SQL forms of those that compare column and operand.
+var operators = map[request.Operator]string{
+	request.Eq: "=", request.Gt: ">", request.Gte: ">=", request.Lt: "<", request.Lte: "<=", request.Neq: "<>",
+	request.Like: "like", request.ILike: "ilike", request.Match: "~", request.IMatch: "~*",
+	request.Cs: "@>", request.Cd: "<@", request.Ov: "&&", request.Sl: "<<", request.Sr: ">>",
+	request.Nxr: "&<", request.Nxl: "&>", request.Adj: "-|-",
+	request.Fts: "@@ to_tsquery", request.Plfts: "@@ plainto_tsquery",
+	request.Phfts: "@@ phraseto_tsquery", request.Wfts: "@@ websearch_to_tsquery",
+}
+
+var isOperands = map[string]string{
+	"null": "NULL", "not_null": "NOT NULL", "true": "TRUE", "false": "FALSE", "unknown": "UNKNOWN",
+}
+
+// write puts the predicate on columns of table into s. In a counting query an embed is a sub-query to test, elsewhere
+// the lateral join that is there anyway.
+func (p *predicate) write(s *sqlBuilder, table string, counting bool) {
+	switch {
+	case p.embed != nil && counting:
+		if !p.not {
+			s.put("NOT ")
+		}
+		s.put("EXISTS (")
+		p.embed.writeCount(s)
+		s.put(")")
+	case p.embed != nil:
+		s.put(QuoteIdent(p.embed.aggAlias), " IS ")
+		if p.not {
+			s.put("DISTINCT FROM NULL")
+		} else {
+			s.put("NOT DISTINCT FROM NULL")
+		}
+	case len(p.children) > 0:
+		connective := " AND "
+		if p.or {
+			connective = " OR "
+		}
+		if p.not {
+			s.put("NOT ")
+		}
+		s.put("(")
+		s.each(len(p.children), connective, func(i int) { p.children[i].write(s, table, counting) })
+		s.put(")")
+	default:
+		p.writeLeaf(s, table)
+	}
+}
+
+func (p *predicate) writeLeaf(s *sqlBuilder, table string) {
+	c := &p.condition
+	if c.Not {
+		s.put("NOT ")
+	}
+	p.field.write(s, table)
+	switch c.Operator {
+	case request.Is:
+		s.put(" IS ", isOperands[c.Is])
+	case request.IsDistinct:
+		s.put(" IS DISTINCT FROM ")
+		s.bindValue(c.Value)
+	case request.In:
+		s.put(" = ANY (")
+		p.writeList(s)
+		s.put(")")
+	case request.Fts, request.Plfts, request.Phfts, request.Wfts:
+		s.put(" ", operators[c.Operator], "(")
+		if c.Language != request.NoValue {
+			s.bindValue(c.Language)
+			s.put(", ")
+		}
+		s.bindValue(c.Value)
+		s.put(")")
+	default:
+		s.put(" ", operators[c.Operator], " ")
+		p.writeOperand(s)
+	}
+}
+
+func (p *predicate) writeOperand(s *sqlBuilder) {
+	c := &p.condition
+	switch c.Quantifier {
+	case request.Any:
+		s.put("ANY(")
+		defer s.put(")")
+	case request.All:
+		s.put("ALL(")
+		defer s.put(")")
+	}
+	parsed := p.field.transform != (schema.Name{}) && c.Operator != request.Like && c.Operator != request.ILike
+	if parsed {
+		s.put(QuoteName(p.field.transform), "(")
+		defer s.put(")")
+	}
+	s.bindValue(c.Value)
+}
+
+// writeList puts the array of in.(…); a data representation parses each of its elements.
+func (p *predicate) writeList(s *sqlBuilder) {
+	if p.field.transform == (schema.Name{}) {
+		s.bindValue(p.condition.Value)
+		return
+	}
+	s.put("(SELECT ", QuoteName(p.field.transform), "(unnest(")
+	s.bindValue(p.condition.Value)
+	s.put("::text[])))")
+}

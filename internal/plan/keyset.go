@@ -1,0 +1,4 @@
+package plan
+
+// Keyset describes a cursor page.
+type Keyset struct{}

@@ -1,0 +1,165 @@
+package rest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/slipstream-go/slipstream/internal/apierr"
+	"github.com/slipstream-go/slipstream/internal/auth"
+	"github.com/slipstream-go/slipstream/internal/pg"
+	"github.com/slipstream-go/slipstream/internal/telemetry"
+)
+
+var errNoCaller = errors.New("no verified caller in the request's context")
+
+// ErrNoCatalog is the answer as long as no catalog could be loaded.
+func ErrNoCatalog() *apierr.Error {
+	return &apierr.Error{
+		Code: "PGRST002", Message: "Could not query the database for the schema cache. Retrying.",
+		Header: http.Header{"Retry-After": {"1"}},
+	}
+}
+
+// fail answers with err. What is not made for clients is logged and answered with its id only.
+func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, r.Context().Err())) {
+		panic(http.ErrAbortHandler) // the client left; there is nobody to answer
+	}
+	info := telemetry.RequestFrom(r.Context())
+	e := apierr.From(err)
+	if e == nil {
+		e = h.databaseError(r, err)
+	}
+	if e == nil {
+		h.options.Logger.Error("request failed", "id", requestID(info), "error", err)
+		e = &apierr.Error{
+			Code: "SLIP500", Message: "An internal error occurred",
+			Details: "The server's log has the cause under the id " + requestID(info) + ".",
+		}
+	}
+	info.SetCode(e.Code)
+	e.Write(w, r.Method == http.MethodHead, h.options.Verbosity)
+}
+
+// databaseError turns what package pg reports into a client's error, or nil if it is none of that.
+func (h *Handler) databaseError(r *http.Request, err error) *apierr.Error {
+	var answered *pg.Error
+	var unreachable *pg.ConnectError
+	var lost *pg.LostError
+	retry := http.Header{"Retry-After": {"1"}}
+	switch {
+	case errors.As(err, &answered):
+		return sqlError(answered, h.authenticated(r))
+	case errors.As(err, &unreachable):
+		h.options.Logger.Warn("database connection error", "error", err)
+		return &apierr.Error{Code: "PGRST000", Message: "Database connection error. Retrying the connection.", Header: retry}
+	case errors.As(err, &lost):
+		h.options.Logger.Warn("database connection lost", "error", err)
+		return &apierr.Error{Code: "PGRST001", Message: "Database client error. Retrying the connection.", Header: retry}
+	case errors.Is(err, pg.ErrAcquireTimeout):
+		return apierr.New("PGRST003", "Timed out acquiring connection from connection pool.")
+	case errors.Is(err, pg.ErrClosed):
+		return &apierr.Error{Code: "PGRST001", Message: "The server is not running or is shutting down.", Header: retry}
+	}
+	return nil
+}
+
+// sqlError renders an error that the server raised. The pair code and message decides the status where a code has
+// several meanings (https://postgrest.org/en/stable/references/errors.html#http-status-codes).
+func sqlError(e *pg.Error, authenticated bool) *apierr.Error {
+	if e.Code == "PGRST" {
+		return raised(e)
+	}
+	out := &apierr.Error{Code: e.Code, Message: e.Message, Hint: e.Hint, Status: apierr.StatusOf(e.Code, authenticated)}
+	if e.Detail != "" {
+		out.Details = e.Detail
+	}
+	switch e.Code {
+	case "21000":
+		if strings.HasSuffix(e.Message, "requires a WHERE clause") {
+			out.Status = http.StatusBadRequest // pg-safeupdate
+		}
+	case "22023":
+		if strings.HasPrefix(e.Message, "role") && strings.HasSuffix(e.Message, "does not exist") {
+			out.Status = http.StatusUnauthorized // the token names a role that there is not
+		}
+	case "42883":
+		if strings.HasPrefix(e.Message, "function xmlagg(") {
+			out.Status = http.StatusNotAcceptable
+		}
+	}
+	switch out.Status {
+	case http.StatusUnauthorized:
+		out.Header = http.Header{"Www-Authenticate": {"Bearer"}}
+	case http.StatusServiceUnavailable:
+		out.Header = http.Header{"Retry-After": {"1"}}
+	}
+	return out
+}
+
+// raised is RAISE SQLSTATE 'PGRST': the function decides status, headers and envelope, as JSON in MESSAGE and DETAIL
+// (https://postgrest.org/en/stable/references/errors.html#full-control-over-the-response).
+func raised(e *pg.Error) *apierr.Error {
+	bad := func(details, hint string) *apierr.Error {
+		return &apierr.Error{
+			Code: "PGRST121", Message: `Could not parse JSON in the "RAISE SQLSTATE 'PGRST'" error`,
+			Details: details, Hint: hint,
+		}
+	}
+	const detailHint = "DETAIL must be a JSON object with obligatory keys: 'status', 'headers' and optional key: 'status_text'."
+	var message struct {
+		Code, Message *string
+		Details, Hint *string
+	}
+	if json.Unmarshal([]byte(e.Message), &message) != nil || message.Code == nil || message.Message == nil {
+		return bad("Invalid JSON value for MESSAGE: '"+e.Message+"'",
+			"MESSAGE must be a JSON object with obligatory keys: 'code', 'message' and optional keys: 'details', 'hint'.")
+	}
+	if e.Detail == "" {
+		return bad("DETAIL is missing in the RAISE statement", detailHint)
+	}
+	var detail struct {
+		Status  *int
+		Headers *map[string]string
+	}
+	if json.Unmarshal([]byte(e.Detail), &detail) != nil || detail.Status == nil || detail.Headers == nil ||
+		*detail.Status < 200 || *detail.Status > 999 {
+		return bad("Invalid JSON value for DETAIL: '"+e.Detail+"'", detailHint)
+	}
+	out := &apierr.Error{Code: *message.Code, Message: *message.Message, Status: *detail.Status, Header: http.Header{}}
+	if message.Details != nil {
+		out.Details = *message.Details
+	}
+	if message.Hint != nil {
+		out.Hint = *message.Hint
+	}
+	for name, value := range *detail.Headers {
+		out.Header.Set(name, value)
+	}
+	return out
+}
+
+// notSingular is the answer when one object was asked for and the result has n rows.
+func notSingular(n int64) error {
+	return &apierr.Error{
+		Code: "PGRST116", Message: "Cannot coerce the result to a single JSON object",
+		Details: "The result contains " + strconv.FormatInt(n, 10) + " rows",
+	}
+}
+
+// authenticated reports whether the caller came with a token for another role than the anonymous one.
+func (h *Handler) authenticated(r *http.Request) bool {
+	c := auth.CallerFrom(r.Context())
+	return c != nil && c.Role != h.options.AnonRole
+}
+
+func requestID(info *telemetry.Request) string {
+	if info == nil {
+		return "unknown"
+	}
+	return info.ID
+}

@@ -1,0 +1,119 @@
+package slipstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/slipstream-go/slipstream/internal/telemetry"
+)
+
+// Run serves until ctx is done, then drains: /ready turns 503, requests in flight finish, and all that was opened is
+// closed. It returns nil after a clean end. Losing the database does not end it; it comes back by itself.
+func (s *Server) Run(ctx context.Context) error {
+	if !s.running.CompareAndSwap(false, true) {
+		return ErrRunning
+	}
+	if _, err := telemetry.SetMemoryLimit(ctx, s.log); err != nil {
+		s.log.Warn("memory limit not set", "error", err)
+	}
+	if err := s.tracer.Start(ctx); err != nil {
+		return fmt.Errorf("start tracing: %w", err)
+	}
+	cfg := s.current.Load().config
+	if err := s.listen(ctx, cfg); err != nil {
+		return err
+	}
+
+	// What requests need lives on until the last of them is answered.
+	below, endBelow := context.WithCancel(context.WithoutCancel(ctx))
+	defer endBelow()
+	var support sync.WaitGroup
+	s.support(below, &support)
+
+	errs := make(chan error, 2)
+	serving := 1
+	go func() { errs <- s.api.Serve(ctx, s.Handler()) }()
+	// The admin server stays while the API drains, so that /ready can say so.
+	adminCtx, endAdmin := context.WithCancel(context.WithoutCancel(ctx))
+	defer endAdmin()
+	if cfg.AdminServerPort != NoPort || cfg.AdminServerUnixSocket != "" {
+		serving++
+		go func() { errs <- s.admin.Serve(adminCtx, s.adminHandler()) }()
+	}
+	err := <-errs
+	endAdmin()
+	for range serving - 1 {
+		err = errors.Join(err, <-errs)
+	}
+	endBelow()
+	support.Wait()
+	return errors.Join(err, s.close(ctx))
+}
+
+// listen binds both addresses, so that a taken port is an error at once.
+func (s *Server) listen(ctx context.Context, cfg Config) error {
+	if err := s.api.Listen(ctx); err != nil {
+		return fmt.Errorf("API server: %w", err)
+	}
+	s.log.Info("API server listening", "address", s.Addr())
+	if cfg.AdminServerPort == NoPort && cfg.AdminServerUnixSocket == "" {
+		return nil
+	}
+	if err := s.admin.Listen(ctx); err != nil {
+		return fmt.Errorf("admin server: %w", err)
+	}
+	s.log.Info("admin server listening", "address", s.AdminAddr())
+	return nil
+}
+
+// support starts what works in the background until ctx is done.
+func (s *Server) support(ctx context.Context, wg *sync.WaitGroup) {
+	wg.Go(func() {
+		if err := s.db.Run(ctx); err != nil {
+			s.log.Error("connection pool", "error", err)
+		}
+	})
+	if s.access != nil {
+		wg.Go(func() {
+			if err := s.access.Run(ctx); err != nil {
+				s.log.Error("access log", "error", err)
+			}
+		})
+	}
+	wg.Go(func() { s.keepKeys(ctx) })
+	wg.Go(func() { s.keepCatalog(ctx) })
+}
+
+// keepKeys runs the verifier of the current configuration, and changes over with it.
+func (s *Server) keepKeys(ctx context.Context) {
+	for ctx.Err() == nil {
+		now := s.current.Load()
+		running, stop := context.WithCancel(ctx)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			if err := now.verifier.Run(running); err != nil {
+				s.log.Error("key set", "error", err)
+			}
+		}()
+		select {
+		case <-ctx.Done():
+		case <-s.retired:
+		}
+		stop()
+		<-done
+	}
+}
+
+func (s *Server) close(ctx context.Context) error {
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	err := s.tracer.Close(closing)
+	if s.output != nil {
+		err = errors.Join(err, s.output.Close())
+	}
+	return err
+}

@@ -1,0 +1,234 @@
+package slipstream
+
+import (
+	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/slipstream-go/slipstream/internal/apierr"
+	"github.com/slipstream-go/slipstream/internal/auth"
+	"github.com/slipstream-go/slipstream/internal/edge"
+	"github.com/slipstream-go/slipstream/internal/pg"
+	"github.com/slipstream-go/slipstream/internal/plan"
+	"github.com/slipstream-go/slipstream/internal/request"
+	"github.com/slipstream-go/slipstream/internal/rest"
+	"github.com/slipstream-go/slipstream/internal/schema"
+	"github.com/slipstream-go/slipstream/internal/telemetry"
+)
+
+// serving is a configuration in force with what was made of it. A reload replaces it as a whole; requests under way
+// finish with the one that they began with.
+type serving struct {
+	config   Config
+	verifier *auth.Verifier
+	data     *rest.Handler
+	handler  http.Handler
+}
+
+// serve makes what serves cfg. Keys that previous has fetched are taken over.
+func (s *Server) serve(cfg Config, previous *serving) (*serving, error) {
+	verifier, err := auth.New(auth.Config{
+		AnonRole: cfg.DBAnonRole, Secret: cfg.JWTSecret, SecretIsBase64: cfg.JWTSecretIsBase64,
+		Audience: cfg.JWTAud, RoleClaimKey: cfg.JWTRoleClaimKey,
+		CacheMaxEntries: max(cfg.JWTCacheMaxEntries, 0), Logger: s.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if previous != nil {
+		verifier.TakeKeys(previous.verifier)
+	}
+	next := &serving{config: cfg, verifier: verifier, data: rest.New(cfg.rest(s), s.db, s.catalog.Load)}
+	next.handler = edge.Chain(
+		s.routes(next),
+		edge.Observe(edge.Observer{Metrics: s.metrics, Access: s.access, Tracer: s.tracer, Draining: s.api.Draining}),
+		edge.Recover(s.log, cfg.verbosity()),
+		edge.TraceHeader(cfg.ServerTraceHeader),
+		edge.Limit(cfg.limits(), cfg.verbosity()),
+		edge.CORS(cfg.ServerCORSAllowedOrigins),
+		s.whenLoaded(next),
+		next.authenticate,
+	)
+	return next, nil
+}
+
+// whenLoaded answers 503 until the schema is there, before anything else can be said of a request.
+func (s *Server) whenLoaded(v *serving) edge.Middleware {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if s.catalog.Load() == nil {
+				edge.WriteError(w, r, rest.ErrNoCatalog(), v.config.verbosity())
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// authenticate verifies who sends a request before anything else looks at it.
+func (v *serving) authenticate(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		info := telemetry.RequestFrom(r.Context())
+		info.StartTiming()
+		caller, err := v.verifier.Caller(r.Context(), r.Header.Get("Authorization"))
+		info.MarkTiming(telemetry.PhaseJWT)
+		if err != nil {
+			e := apierr.From(err)
+			if e == nil {
+				panic(http.ErrAbortHandler) // the client left while its key was fetched
+			}
+			edge.WriteError(w, r, e, v.config.verbosity())
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(auth.WithCaller(r.Context(), caller)))
+	})
+}
+
+// routes puts the program's own handlers before the data API.
+func (s *Server) routes(v *serving) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.hasOwn.Load() {
+			if _, pattern := s.own.Handler(r); pattern != "" {
+				telemetry.RequestFrom(r.Context()).SetRoute(pattern)
+				s.own.ServeHTTP(w, r.WithContext(withDB(r.Context(), &DB{server: s, serving: v, request: r})))
+				return
+			}
+		}
+		v.data.ServeHTTP(w, r)
+	})
+}
+
+// ReloadConfig puts another configuration in force for new requests. What needs new listeners, a new pool or new log
+// files (docs/configuration.md marks it) stays as it is until a restart. When cfg is not valid, nothing changes.
+func (s *Server) ReloadConfig(ctx context.Context, cfg Config) error {
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	s.reload.Lock()
+	defer s.reload.Unlock()
+	before := s.current.Load()
+	next, err := s.serve(cfg.WithDefaults(), before)
+	if err != nil {
+		return err
+	}
+	s.current.Store(next)
+	select {
+	case s.retired <- before:
+	default:
+	}
+	s.log.Info("configuration reloaded")
+	return s.ReloadSchema(ctx)
+}
+
+func (s *Server) adminHandler() http.Handler {
+	return edge.Admin{
+		Live:    s.api.Live,
+		Ready:   s.Ready,
+		Metrics: s.metrics.Handler(),
+		SchemaCache: func(w io.Writer) error {
+			c := s.catalog.Load()
+			if c == nil {
+				return fmt.Errorf("no schema is loaded yet")
+			}
+			b, err := c.Schema.MarshalJSON()
+			if err == nil {
+				_, err = w.Write(b)
+			}
+			return err
+		},
+		Log: s.log,
+	}.Handler()
+}
+
+// Ready returns nil when requests can be served: the schema is loaded, the database answers, no drain has begun.
+func (s *Server) Ready(ctx context.Context) error {
+	switch {
+	case s.api.Draining():
+		return fmt.Errorf("draining")
+	case s.catalog.Load() == nil:
+		return fmt.Errorf("the schema is not loaded")
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if err := s.db.Ping(ctx); err != nil {
+		return fmt.Errorf("the database does not answer")
+	}
+	return nil
+}
+
+func (c Config) verbosity() apierr.Verbosity {
+	if c.ClientErrorVerbosity == "minimal" {
+		return apierr.Minimal
+	}
+	return apierr.Verbose
+}
+
+func (c Config) limits() edge.Limits {
+	return edge.Limits{URLBytes: int(c.RequestMaxURL), HeaderBytes: int(c.RequestMaxHeader)}
+}
+
+func (c Config) rest(s *Server) rest.Options {
+	o := rest.Options{
+		Request: request.Settings{
+			Schemas: c.DBSchemas, RootSpec: qualified(c.DBRootSpec).Name,
+			Limits: request.Limits{Depth: c.RequestMaxDepth, Conditions: c.RequestMaxConditions, Fields: c.RequestMaxFields},
+		},
+		Plan: plan.Options{
+			Aggregates: c.DBAggregatesEnabled, Explain: c.DBPlanEnabled, MaxRows: int64(c.DBMaxRows),
+			LegacyTargetNames: !c.DisableLegacyTargetNames,
+		},
+		ExtraSearchPath: c.DBExtraSearchPath,
+		PreRequest:      qualified(c.DBPreRequest),
+		AnonRole:        c.DBAnonRole,
+		OpenAPIDisabled: c.OpenAPIMode == "disabled",
+		TxOverride:      strings.HasSuffix(c.DBTxEnd, "-allow-override"),
+		ServerTiming:    c.ServerTimingEnabled,
+		Verbosity:       c.verbosity(),
+		CursorSecret:    c.cursorKey(),
+		StreamBuffer:    int(c.ResponseBuffer),
+		Logger:          s.log,
+	}
+	o.AppSettings, o.RoleDefaults = c.settings()
+	return o
+}
+
+// settings are app.settings.* and what every role gets unless it has its own.
+func (c Config) settings() (app, defaults []pg.Setting) {
+	for name, value := range c.AppSettings {
+		app = append(app, pg.Setting{Name: "app.settings." + name, Value: value})
+	}
+	if c.DBStatementTimeout > 0 {
+		defaults = append(defaults, pg.Setting{Name: "statement_timeout", Value: fmt.Sprint(c.DBStatementTimeout.Milliseconds())})
+	}
+	return app, defaults
+}
+
+// qualified splits schema.name; a name without a dot has no schema.
+func qualified(name string) schema.Name {
+	if before, after, ok := strings.Cut(name, "."); ok {
+		return schema.Name{Schema: before, Name: after}
+	}
+	return schema.Name{Name: name}
+}
+
+// cursorKey is what cursors are authenticated with. Without a secret of its own it is derived from the JWT secret, so
+// that instances with the same configuration agree; a JWK set's public address is no secret and gives none.
+func (c Config) cursorKey() []byte {
+	secret := c.CursorSecret
+	if secret == "" {
+		secret = c.secretMaterial()
+	}
+	if secret == "" {
+		return nil
+	}
+	key, err := hkdf.Key(sha256.New, []byte(secret), nil, "slipstream cursor v1", sha256.Size)
+	if err != nil {
+		return nil // only an impossible length is an error
+	}
+	return key
+}

@@ -1,0 +1,148 @@
+package slipstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"github.com/slipstream-go/slipstream/internal/edge"
+	"github.com/slipstream-go/slipstream/internal/pg"
+	"github.com/slipstream-go/slipstream/internal/rest"
+	"github.com/slipstream-go/slipstream/internal/telemetry"
+)
+
+// Server is one Slipstream: the data API on one database, its admin server and the handlers that were added to it.
+// Several fit into one process.
+type Server struct {
+	log     *slog.Logger
+	db      *pg.DB
+	metrics *telemetry.Metrics
+	access  *telemetry.AccessLog
+	output  interface{ Close() error }
+	tracer  *telemetry.Tracer
+	own     *http.ServeMux // handlers of Handle
+	hasOwn  atomic.Bool
+
+	api, admin *edge.Server
+	current    atomic.Pointer[serving]
+	catalog    atomic.Pointer[rest.Catalog]
+	loads      loads
+
+	running  atomic.Bool
+	retired  chan *serving // configurations whose background work must end
+	onReload atomic.Pointer[func(context.Context)]
+	reload   sync.Mutex // one ReloadConfig at a time
+}
+
+// ErrRunning is returned by a second Run.
+var ErrRunning = errors.New("the server is already running")
+
+// New checks the configuration and prepares a server. It connects to nothing, listens nowhere and starts no
+// goroutine: Run does. All problems of the configuration are returned at once.
+func New(_ context.Context, cfg Config) (*Server, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.WithDefaults()
+	s := &Server{log: cfg.logger(), own: http.NewServeMux(), retired: make(chan *serving, 1)}
+	s.metrics = telemetry.NewMetrics(telemetry.MetricsOptions{Version: Version()})
+	if err := s.openLogs(cfg); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.tracer, err = telemetry.NewTracer(cfg.tracer(), s.log); err != nil {
+		return nil, err
+	}
+	if s.db, err = pg.Open(cfg.pool(s.log, s.tracer)); err != nil {
+		return nil, err
+	}
+	if err := s.watchPool(); err != nil {
+		return nil, err
+	}
+	s.api = edge.NewServer(cfg.apiServer(s.log))
+	s.admin = edge.NewServer(cfg.adminServer(s.log))
+	first, err := s.serve(cfg, nil)
+	if err != nil {
+		return nil, err
+	}
+	s.current.Store(first)
+	return s, nil
+}
+
+// logger writes the server's own messages to standard error.
+func (c Config) logger() *slog.Logger {
+	if c.Logger != nil {
+		return c.Logger
+	}
+	level := slog.LevelInfo
+	if c.LogLevel == "debug" {
+		level = slog.LevelDebug
+	}
+	return telemetry.NewLogger(os.Stderr, level)
+}
+
+func (s *Server) openLogs(cfg Config) error {
+	if cfg.AccessLog == "off" {
+		return nil
+	}
+	out, err := cfg.accessOutput().Open()
+	if err != nil {
+		return fmt.Errorf("access-log: %w", err)
+	}
+	level, err := telemetry.ParseLevel(cfg.LogLevel)
+	if err != nil {
+		return fmt.Errorf("log-level: %w", err)
+	}
+	s.output = out
+	s.access = telemetry.NewAccessLog(out, telemetry.AccessLogOptions{Level: level})
+	return s.metrics.CounterFunc("slipstream_access_log_dropped_total", "Access log lines lost to a slow output.",
+		func() float64 { return float64(s.access.Dropped()) })
+}
+
+func (s *Server) watchPool() error {
+	err := s.metrics.WatchPool(func() telemetry.PoolStats {
+		p := s.db.Stats()
+		return telemetry.PoolStats{Max: p.Max, Available: p.Idle, InUse: p.InUse, Waiting: int(p.Waiting)}
+	})
+	if err != nil {
+		return fmt.Errorf("metrics: %w", err)
+	}
+	return nil
+}
+
+// Handle adds a handler of the program's own beside the data API, for a pattern of net/http.ServeMux. Its requests
+// are authenticated like all others: CallerFrom gives the caller and DBFrom the database. Call it before Run.
+func (s *Server) Handle(pattern string, h http.Handler) {
+	s.own.Handle(pattern, h)
+	s.hasOwn.Store(true)
+}
+
+// OnConfigReload sets what NOTIFY pgrst, 'reload config' calls: the program knows where its configuration comes from,
+// loads it again and gives it to ReloadConfig.
+func (s *Server) OnConfigReload(f func(context.Context)) { s.onReload.Store(&f) }
+
+// Handler is the API for a listener of the caller's own, with everything around it that Run's listener has.
+// Before Run, and until the schema is loaded, it answers 503.
+func (s *Server) Handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.current.Load().handler.ServeHTTP(w, r)
+	})
+}
+
+// Addr is the address of the API's listener, and AdminAddr that of the admin server; empty before they listen.
+func (s *Server) Addr() string { return addrOf(s.api) }
+
+// AdminAddr is described at Addr.
+func (s *Server) AdminAddr() string { return addrOf(s.admin) }
+
+func addrOf(e *edge.Server) string {
+	if a := e.Addr(); a != nil {
+		return a.String()
+	}
+	return ""
+}

@@ -1,0 +1,124 @@
+package slipstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/slipstream-go/slipstream/internal/edge"
+	"github.com/slipstream-go/slipstream/internal/pg"
+	"github.com/slipstream-go/slipstream/internal/telemetry"
+)
+
+// The methods of this file turn the configuration into the options of the packages below.
+
+func (c Config) pool(log *slog.Logger, tracer *telemetry.Tracer) pg.Options {
+	o := pg.Options{
+		DSN: c.DBURI, MaxConns: c.DBPool, AcquireTimeout: c.DBPoolAcquisitionTimeout,
+		MaxIdle: c.DBPoolMaxIdletime, MaxLifetime: c.DBPoolMaxLifetime,
+		Unprepared: c.DisablePreparedStatements, Logger: log,
+	}
+	if tracer != nil {
+		o.Trace = func(ctx context.Context, sql string) (context.Context, func(error)) {
+			ctx, span := tracer.StartQuery(ctx, sql)
+			return ctx, func(err error) { span.EndQuery(queryCode(err)) }
+		}
+	}
+	return o
+}
+
+// queryCode is the SQLSTATE of a failed statement, or what stands for one.
+func queryCode(err error) string {
+	var answered *pg.Error
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &answered):
+		return answered.Code
+	case errors.Is(err, context.Canceled):
+		return "canceled"
+	}
+	return "connection"
+}
+
+func (c Config) apiServer(log *slog.Logger) edge.ServerOptions {
+	return edge.ServerOptions{
+		Address: edge.Address{
+			Host: c.ServerHost, Port: max(c.ServerPort, 0),
+			Socket: c.ServerUnixSocket, SocketMode: socketMode(c.ServerUnixSocketMode),
+		},
+		Limits: c.limits(), DrainTimeout: c.ServerDrainTimeout, Log: log,
+	}
+}
+
+func (c Config) adminServer(log *slog.Logger) edge.ServerOptions {
+	return edge.ServerOptions{
+		Address: edge.Address{
+			Host: c.AdminServerHost, Port: max(c.AdminServerPort, 0),
+			Socket: c.AdminServerUnixSocket, SocketMode: socketMode(c.AdminServerUnixSocketMode),
+		},
+		DrainTimeout: time.Second, Log: log,
+	}
+}
+
+func socketMode(octal string) fs.FileMode {
+	n, err := strconv.ParseUint(octal, 8, 32)
+	if err != nil {
+		return 0 // validated before; the listener's default applies
+	}
+	return fs.FileMode(n)
+}
+
+func (c Config) accessOutput() telemetry.Output {
+	const mib, day = 1 << 20, 24 * time.Hour
+	return telemetry.Output{
+		Path: c.AccessLog, MaxSizeMB: int((c.AccessLogMaxSize + mib - 1) / mib),
+		MaxAgeDays: int((c.AccessLogMaxAge + day - 1) / day), MaxBackups: c.AccessLogMaxBackups, Compress: true,
+	}
+}
+
+// tracer takes http(s)://host:port for OTLP over HTTP and host:port for gRPC.
+func (c Config) tracer() telemetry.TracerOptions {
+	o := telemetry.TracerOptions{Endpoint: c.OTLPEndpoint, Version: Version()}
+	if o.Endpoint != "" && !strings.Contains(o.Endpoint, "://") {
+		o.Endpoint, o.Protocol = "http://"+o.Endpoint, "grpc"
+	}
+	return o
+}
+
+// secretMaterial is what of jwt-secret only the configuration knows, or "": public keys and addresses are no secret.
+func (c Config) secretMaterial() string {
+	s := strings.TrimSpace(c.JWTSecret)
+	switch {
+	case strings.HasPrefix(s, "http://"), strings.HasPrefix(s, "https://"):
+		return ""
+	case !strings.HasPrefix(s, "{"):
+		return s
+	}
+	type key struct {
+		Kty string `json:"kty"`
+	}
+	var set struct {
+		key
+		Keys []key `json:"keys"`
+	}
+	if json.Unmarshal([]byte(s), &set) != nil || !slices.ContainsFunc(append(set.Keys, set.key), func(k key) bool { return k.Kty == "oct" }) {
+		return ""
+	}
+	return s
+}
+
+// Version of the module as the Go toolchain stamped it, or "(devel)".
+func Version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
