@@ -8,7 +8,8 @@ import (
 
 // diagnose reports why a text does not follow a rule, in PostgREST's words.
 func diagnose(r rule, what, shown, text string) *apierr.Error {
-	in := source(text)
+	in := &source{text: []rune(text), watch: -1}
+	in.watch = r(in, 0).failure.at
 	o := r(in, 0)
 	details := o.failure.text()
 	if o.ok || details == "" {

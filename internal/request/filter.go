@@ -2,20 +2,11 @@ package request
 
 import "strings"
 
-// operand reads the value of an operator: all that is left of a parameter, or
-// one member of a logic tree.
-type operand func(*parser) string
-
-func restOperand(p *parser) string {
-	v := p.s[p.i:]
-	p.i = len(p.s)
-	return v
-}
-
-// condition reads [not.]operator[(modifier)].value into c. When it fails, the
-// scanner has moved only if an operator was recognised; without that, the
-// value of a function's parameter is an argument and not a filter.
-func (p *parser) condition(c *Condition, read operand) bool {
+// condition reads [not.]operator[(modifier)].value into c, where the value is
+// a member of a logic tree or else all that is left. When it fails, the scanner
+// has moved only if an operator was recognised; without that, the value of a
+// function's parameter is an argument and not a filter.
+func (p *parser) condition(c *Condition, member bool) bool {
 	c.Language, c.Value = NoValue, NoValue
 	start := p.i
 	c.Not = p.acceptText("not.")
@@ -27,7 +18,7 @@ func (p *parser) condition(c *Condition, read operand) bool {
 		return p.isValue(c)
 	}
 	if p.operator(c) {
-		text := read(p)
+		text := p.operand(member)
 		if c.Operator == Like || c.Operator == ILike {
 			text = strings.ReplaceAll(text, "*", "%")
 		}
@@ -39,6 +30,15 @@ func (p *parser) condition(c *Condition, read operand) bool {
 		p.i = begin
 	}
 	return false
+}
+
+func (p *parser) operand(member bool) string {
+	if member {
+		return p.memberOperand()
+	}
+	text := p.s[p.i:]
+	p.i = len(p.s)
+	return text
 }
 
 func (p *parser) inList(c *Condition) bool {

@@ -1,26 +1,29 @@
 package request
 
-import "unicode"
+import (
+	"unicode"
+	"unicode/utf8"
+)
 
 // The grammar of the query parameters as PostgREST writes it down, alternatives
 // in its order, for the errors it leads to. The parser of select.go, filter.go,
 // logic.go and order.go accepts the same texts; a fuzz test holds them together.
 
 var (
-	blanks = many(oneOf(" \t"))
+	blanks = run(isOneOf(" \t"), oneOf(" \t"))
 	dot    = label(char('.'), "delimiter (.)")
 	comma  = padded(char(','))
 	letter = label(satisfy(unicode.IsLetter), "letter")
-	digit  = label(satisfy(func(r rune) bool { return '0' <= r && r <= '9' }), "digit")
+	digit  = label(satisfy(isDigitRune), "digit")
 
-	identifierRule = many1(choice(letter, digit, oneOf("_ $")))
+	identifierRule = run1(isIdentifierRune, choice(letter, digit, oneOf("_ $")))
 	quotedRule     = sequence(char('"'), many(choice(noneOf(`\"`), sequence(char('\\'), satisfy(anyRune)))), char('"'))
 	nameRule       = label(choice(quotedRule, dashedRule(identifierRule)), "field name (* or [a..z0..9_$])")
 	namesRule      = separated1(nameRule, comma)
 
-	jsonIndexRule = sequence(optional(char('-')), many1(digit), choice(
+	jsonIndexRule = sequence(optional(char('-')), run1(isDigitRune, digit), choice(
 		next(word("->")), next(word("::")), next(word(".")), next(word(",")), try(end)))
-	jsonKeyRule = label(choice(quotedRule, dashedRule(many1(noneOf("(-:.,>)")))),
+	jsonKeyRule = label(choice(quotedRule, dashedRule(run1(isNoneOf("(-:.,>)"), noneOf("(-:.,>)")))),
 		"any non reserved character different from: .,>()")
 	jsonPathRule = many(sequence(
 		choice(try(word("->>")), try(word("->"))),
@@ -31,6 +34,15 @@ var (
 )
 
 func anyRune(rune) bool { return true }
+
+func isDigitRune(r rune) bool { return '0' <= r && r <= '9' }
+
+func isIdentifierRune(r rune) bool {
+	if r < utf8.RuneSelf {
+		return isIdentifierByte(byte(r))
+	}
+	return unicode.IsLetter(r)
+}
 
 func padded(r rule) rule { return sequence(blanks, r, blanks) }
 
@@ -60,28 +72,28 @@ var (
 )
 
 // notCount is a name that is not count, which is the aggregate.
-func notCount(in source, at int) outcome {
+func notCount(in *source, at int) outcome {
 	o := nameRule(in, at)
 	if o.ok {
-		p := scanner{s: string(in[at:o.at])}
+		p := scanner{s: string(in.text[at:o.at])}
 		name, _ := p.name()
 		o.ok = name != "count"
 	}
 	return o
 }
 
-func forestRule(in source, at int) outcome {
+func forestRule(in *source, at int) outcome {
 	body := sequence(char('('), forestRule, char(')'))
 	item := choice(sequence(try(spreadRule), body), sequence(try(relationRule), body), fieldRule)
 	return optional(separated1(item, comma))(in, at)
 }
 
 var (
-	anyRest    = many(satisfy(anyRune))
-	bareMember = many(noneOf(",)"))
+	anyRest    = run(anyRune, satisfy(anyRune))
+	bareMember = run(isNoneOf(",)"), noneOf(",)"))
 	// quotedMember must be followed by what ends a member.
 	quotedMember = try(sequence(quotedRule, notBefore(noneOf(",)"))))
-	arrayMember  = try(sequence(word("{"), many(noneOf("{}")), word("}")))
+	arrayMember  = try(sequence(word("{"), run(isNoneOf("{}"), noneOf("{}")), word("}")))
 	logicMember  = choice(quotedMember, arrayMember, bareMember)
 	listRule     = sequence(padded(char('(')), separated1(choice(quotedMember, bareMember), char(',')), padded(char(')')))
 
@@ -130,7 +142,7 @@ func folded(text string) rule {
 	return sequence(letters...)
 }
 
-func logicRule(in source, at int) outcome {
+func logicRule(in *source, at int) outcome {
 	group := sequence(negationRule, connectiveRule,
 		padded(char('(')), separated1(logicRule, comma), padded(char(')')))
 	return choice(try(logicFilterRule), group)(in, at)

@@ -55,7 +55,7 @@ func (p *scanner) jsonOperand() (key string, index, ok bool) {
 		key, ok = p.quoted()
 		return key, false, ok
 	}
-	key, ok = p.dashed((*scanner).skipKey, trimSpaces)
+	key, ok = p.dashed(true)
 	return key, false, ok
 }
 
@@ -72,8 +72,6 @@ func (p *scanner) skipKey() {
 		p.i += size
 	}
 }
-
-func trimSpaces(s string) string { return strings.TrimFunc(s, isSpace) }
 
 // treePath reads embed.embed.column->path: the key of a filter. What follows is
 // ignored, as PostgREST does.

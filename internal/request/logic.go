@@ -45,7 +45,7 @@ func (p *parser) logicLeaf(node *Logic) bool {
 		return false
 	}
 	c := Condition{Column: column}
-	if !p.condition(&c, memberOperand) {
+	if !p.condition(&c, true) {
 		return false
 	}
 	node.Condition = &c
@@ -65,7 +65,7 @@ func (p *parser) logicChildren(node *Logic, depth int) bool {
 }
 
 // memberOperand reads a quoted text, a PostgreSQL array {..}, or all up to the next comma or parenthesis.
-func memberOperand(p *parser) string {
+func (p *parser) memberOperand() string {
 	if text, ok := p.quotedMember(); ok {
 		return text
 	}

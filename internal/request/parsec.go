@@ -1,11 +1,9 @@
 package request
 
 import (
-	"cmp"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 )
 
 // The messages of malformed queries are part of PostgREST's dialect, and they
@@ -17,10 +15,15 @@ import (
 // tried, and their expectations add up; one that has consumed does not.
 
 // source is the text of one parameter, by characters.
-type source []rune
+type source struct {
+	text []rune
+	// watch is the one position whose messages are recorded: most are about
+	// places that a rule got beyond, and recording them would be the larger part of the work.
+	watch int
+}
 
 // rule recognises a piece of the text that begins at a position.
-type rule func(in source, at int) outcome
+type rule func(in *source, at int) outcome
 
 // outcome of a rule.
 type outcome struct {
@@ -34,6 +37,7 @@ type outcome struct {
 // would have let it go on.
 type failure struct {
 	at       int
+	known    bool // there are messages, recorded or not
 	messages []message
 }
 
@@ -51,57 +55,79 @@ const (
 	expected
 )
 
+// fail is a failure with messages.
+func (in *source) fail(at int, messages ...message) failure {
+	f := failure{at: at, known: true}
+	if at == in.watch {
+		f.messages = slices.Clone(messages)
+	}
+	return f
+}
+
 // merge keeps the failure that got farther, and both when they met.
 func merge(a, b failure) failure {
 	switch {
-	case len(b.messages) == 0 && len(a.messages) > 0:
+	case a.known && !b.known:
 		return a
-	case len(a.messages) == 0 && len(b.messages) > 0:
+	case b.known && !a.known:
 		return b
 	case a.at > b.at:
 		return a
 	case a.at < b.at:
 		return b
 	}
-	return failure{a.at, slices.Concat(a.messages, b.messages)}
+	a.messages = slices.Concat(a.messages, b.messages)
+	return a
 }
 
 // expecting replaces the expectations of f by one.
-func (f failure) expecting(what string) failure {
+func (in *source) expecting(f failure, what string) failure {
+	f.known = true
+	if f.at != in.watch {
+		return f
+	}
 	messages := append(make([]message, 0, len(f.messages)+1), message{expected, what})
 	for _, m := range f.messages {
 		if m.kind != expected {
 			messages = append(messages, m)
 		}
 	}
-	return failure{f.at, messages}
+	f.messages = messages
+	return f
 }
 
-func nothing(_ source, at int) outcome {
+// token shows the character at a position; there is none at the end.
+func (in *source) token(at int) string {
+	if at >= len(in.text) || at != in.watch {
+		return ""
+	}
+	return haskellString(in.text[at])
+}
+
+func nothing(_ *source, at int) outcome {
 	return outcome{ok: true, at: at, failure: failure{at: at}}
 }
 
 // satisfy takes one character.
 func satisfy(test func(rune) bool) rule {
-	return func(in source, at int) outcome {
-		token := ""
-		if at < len(in) {
-			if test(in[at]) {
-				return outcome{ok: true, consumed: true, at: at + 1, failure: failure{at: at + 1}}
-			}
-			token = haskellString(in[at])
+	return func(in *source, at int) outcome {
+		if at < len(in.text) && test(in.text[at]) {
+			return outcome{ok: true, consumed: true, at: at + 1, failure: failure{at: at + 1}}
 		}
-		return outcome{at: at, failure: failure{at, []message{{unexpectedToken, token}}}}
+		return outcome{at: at, failure: in.fail(at, message{unexpectedToken, in.token(at)})}
 	}
 }
 
-func oneOf(set string) rule {
-	return satisfy(func(r rune) bool { return strings.ContainsRune(set, r) })
+func isOneOf(set string) func(rune) bool {
+	return func(r rune) bool { return strings.ContainsRune(set, r) }
 }
 
-func noneOf(set string) rule {
-	return satisfy(func(r rune) bool { return !strings.ContainsRune(set, r) })
+func isNoneOf(set string) func(rune) bool {
+	return func(r rune) bool { return !strings.ContainsRune(set, r) }
 }
+
+func oneOf(set string) rule  { return satisfy(isOneOf(set)) }
+func noneOf(set string) rule { return satisfy(isNoneOf(set)) }
 
 func char(c rune) rule {
 	return label(satisfy(func(r rune) bool { return r == c }), haskellString(c))
@@ -110,18 +136,17 @@ func char(c rune) rule {
 // word takes a fixed text; a mismatch within it counts as consumed, yet is
 // reported at its beginning.
 func word(text string) rule {
-	want := []rune(text)
-	return func(in source, at int) outcome {
+	want, quoted := []rune(text), strconv.Quote(text)
+	return func(in *source, at int) outcome {
 		for i, r := range want {
-			if at+i < len(in) && in[at+i] == r {
+			if at+i < len(in.text) && in.text[at+i] == r {
 				continue
 			}
 			token := ""
-			if at+i < len(in) {
-				token = haskellString(in[at+i])
+			if at+i < len(in.text) {
+				token = haskellString(in.text[at+i])
 			}
-			messages := []message{{expected, strconv.Quote(text)}, {unexpectedToken, token}}
-			return outcome{consumed: i > 0, at: at, failure: failure{at, messages}}
+			return outcome{consumed: i > 0, at: at, failure: in.fail(at, message{expected, quoted}, message{unexpectedToken, token})}
 		}
 		end := at + len(want)
 		return outcome{ok: true, consumed: true, at: end, failure: failure{at: end}}
@@ -130,7 +155,7 @@ func word(text string) rule {
 
 // sequence applies rules one after the other.
 func sequence(rules ...rule) rule {
-	return func(in source, at int) outcome {
+	return func(in *source, at int) outcome {
 		all := nothing(in, at)
 		for _, r := range rules {
 			next := r(in, all.at)
@@ -148,7 +173,7 @@ func sequence(rules ...rule) rule {
 
 // choice applies the first rule that succeeds or consumes.
 func choice(rules ...rule) rule {
-	return func(in source, at int) outcome {
+	return func(in *source, at int) outcome {
 		var last outcome
 		for i, r := range rules {
 			next := r(in, at)
@@ -167,7 +192,7 @@ func optional(r rule) rule { return choice(r, nothing) }
 
 // try takes back what a failing rule has consumed.
 func try(r rule) rule {
-	return func(in source, at int) outcome {
+	return func(in *source, at int) outcome {
 		o := r(in, at)
 		o.consumed = o.consumed && o.ok
 		return o
@@ -176,7 +201,7 @@ func try(r rule) rule {
 
 // ahead checks that r is next, without consuming it.
 func ahead(r rule) rule {
-	return func(in source, at int) outcome {
+	return func(in *source, at int) outcome {
 		if o := r(in, at); !o.ok {
 			return o
 		}
@@ -186,7 +211,7 @@ func ahead(r rule) rule {
 
 // many applies a rule as often as it succeeds.
 func many(r rule) rule {
-	return func(in source, at int) outcome {
+	return func(in *source, at int) outcome {
 		all := nothing(in, at)
 		for {
 			next := r(in, all.at)
@@ -202,7 +227,18 @@ func many(r rule) rule {
 	}
 }
 
-func many1(r rule) rule { return sequence(r, many(r)) }
+// run is many(r) for a rule of one character that passes a test; it is what makes long texts cheap.
+func run(test func(rune) bool, r rule) rule {
+	return func(in *source, at int) outcome {
+		stop := at
+		for stop < len(in.text) && test(in.text[stop]) {
+			stop++
+		}
+		return outcome{ok: true, consumed: stop > at, at: stop, failure: r(in, stop).failure}
+	}
+}
+
+func run1(test func(rune) bool, r rule) rule { return sequence(r, run(test, r)) }
 
 func separated1(r, separator rule) rule {
 	return sequence(r, many(sequence(separator, r)))
@@ -210,10 +246,10 @@ func separated1(r, separator rule) rule {
 
 // label names what r expects when it fails at its beginning.
 func label(r rule, what string) rule {
-	return func(in source, at int) outcome {
+	return func(in *source, at int) outcome {
 		o := r(in, at)
-		if !o.consumed && (!o.ok || len(o.failure.messages) > 0) {
-			o.failure = o.failure.expecting(what)
+		if !o.consumed && (!o.ok || o.failure.known) {
+			o.failure = in.expecting(o.failure, what)
 		}
 		return o
 	}
@@ -221,27 +257,27 @@ func label(r rule, what string) rule {
 
 // notBefore fails where r, a rule of one character, is next; the failure is placed behind it.
 func notBefore(r rule) rule {
-	return func(in source, at int) outcome {
+	return func(in *source, at int) outcome {
 		o := r(in, at)
 		if o.ok {
-			return outcome{at: at, failure: failure{o.at, []message{{unexpected, haskellChar(in[at])}}}}
+			return outcome{at: at, failure: in.fail(o.at, message{unexpected, haskellChar(in.text[at])})}
 		}
 		return outcome{ok: true, at: at, failure: o.failure}
 	}
 }
 
-func end(in source, at int) outcome {
-	f := failure{at, []message{{unexpectedToken, ""}}}
-	if at < len(in) {
-		f.messages = []message{{unexpected, haskellChar(in[at])}}
+func end(in *source, at int) outcome {
+	surprise := message{unexpectedToken, ""}
+	if at < len(in.text) {
+		surprise = message{unexpected, haskellChar(in.text[at])}
 	}
-	return outcome{ok: at >= len(in), at: at, failure: f.expecting("end of input")}
+	return outcome{ok: at >= len(in.text), at: at, failure: in.expecting(in.fail(at, surprise), "end of input")}
 }
 
 // position is the line and column of a character, counted as Parsec does: a tab goes to the next multiple of eight.
-func (in source) position(at int) (line, column int) {
+func (in *source) position(at int) (line, column int) {
 	line, column = 1, 1
-	for _, r := range in[:min(at, len(in))] {
+	for _, r := range in.text[:min(at, len(in.text))] {
 		switch r {
 		case '\n':
 			line, column = line+1, 1
@@ -252,92 +288,4 @@ func (in source) position(at int) (line, column int) {
 		}
 	}
 	return line, column
-}
-
-// text renders the messages on one line.
-func (f failure) text() string {
-	messages := slices.Clone(f.messages)
-	slices.SortStableFunc(messages, func(a, b message) int { return cmp.Compare(a.kind, b.kind) })
-	var expectations, surprises []string
-	token, atEnd := "", false
-	for _, m := range messages {
-		switch m.kind {
-		case unexpectedToken:
-			if token == "" && !atEnd {
-				token, atEnd = m.text, m.text == ""
-			}
-		case unexpected:
-			surprises = appendOnce(surprises, m.text)
-		case expected:
-			expectations = appendOnce(expectations, m.text)
-		}
-	}
-	const endOfInput = "end of input"
-	switch {
-	case len(surprises) > 0:
-	case atEnd:
-		surprises = []string{endOfInput}
-		expectations = slices.DeleteFunc(expectations, func(s string) bool { return s == endOfInput })
-	case token != "":
-		surprises = []string{token}
-	}
-	return phrase(phrase("", "unexpected", surprises), "expecting", expectations)
-}
-
-func appendOnce(list []string, s string) []string {
-	if s == "" || slices.Contains(list, s) {
-		return list
-	}
-	return append(list, s)
-}
-
-// phrase appends "verb a, b or c" to a text.
-func phrase(text, verb string, items []string) string {
-	if len(items) == 0 {
-		return text
-	}
-	if text != "" {
-		text += " "
-	}
-	list := items[len(items)-1]
-	if n := len(items) - 1; n > 0 {
-		list = strings.Join(items[:n], ", ") + " or " + list
-	}
-	return text + verb + " " + list
-}
-
-// haskellString shows a character as a Haskell string literal.
-func haskellString(r rune) string {
-	if r == '"' {
-		return `"\""`
-	}
-	return `"` + haskellEscape(r) + `"`
-}
-
-// haskellChar shows a character as a Haskell character literal.
-func haskellChar(r rune) string {
-	if r == '\'' {
-		return `'\''`
-	}
-	return "'" + haskellEscape(r) + "'"
-}
-
-// controls are Haskell's names of the characters below space.
-var controls = [...]string{
-	"NUL", "SOH", "STX", "ETX", "EOT", "ENQ", "ACK", "a", "b", "t", "n", "v", "f", "r", "SO", "SI",
-	"DLE", "DC1", "DC2", "DC3", "DC4", "NAK", "SYN", "ETB", "CAN", "EM", "SUB", "ESC", "FS", "GS", "RS", "US",
-}
-
-func haskellEscape(r rune) string {
-	switch {
-	case r < ' ':
-		return `\` + controls[r]
-	case r == '\\':
-		return `\\`
-	case r == unicode.MaxASCII:
-		return `\DEL`
-	case r > unicode.MaxASCII:
-		return `\` + strconv.Itoa(int(r))
-	}
-	return string(r)
 }

@@ -44,6 +44,9 @@ func (p *parser) read(text string) { p.scanner = scanner{s: text} }
 
 // value stores a client's value.
 func (p *parser) value(text string) Value {
+	if p.q.Values == nil {
+		p.q.Values = make([]string, 0, 4)
+	}
 	p.q.Values = append(p.q.Values, text)
 	return Value(len(p.q.Values) - 1)
 }

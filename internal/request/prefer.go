@@ -57,13 +57,13 @@ func (p *Preferences) pick(field *string, item, value string, known ...string) {
 	}
 }
 
+// addTimezone takes the first one, whatever it says: PostgreSQL judges it (22023).
 func (p *Preferences) addTimezone(item, value string) {
 	switch {
 	case value == "":
 		p.Invalid = append(p.Invalid, item)
 	case p.Timezone == "":
 		p.Timezone = value
-		p.timezoneAt = len(p.Invalid)
 	}
 }
 
@@ -80,32 +80,8 @@ func (p *Preferences) addMaxAffected(item, value string) {
 	}
 }
 
-// JudgeTimezone moves a time zone that is not known to Invalid. Under
-// handling=strict it returns PGRST122 for all that is invalid then; Parse leaves
-// that to it wherever a time zone is preferred.
-func (p *Preferences) JudgeTimezone(known func(name string) bool) error {
-	if p.Timezone == "" {
-		return nil
-	}
-	if !known(p.Timezone) {
-		p.Invalid = slices.Insert(p.Invalid, p.timezoneAt, "timezone="+p.Timezone)
-		p.Timezone = ""
-	}
-	if err := p.strict(); err != nil {
-		return err
-	}
-	return nil
-}
-
-// check is the judgement of Parse, which a time zone postpones.
+// check refuses invalid preferences where the client asks for that.
 func (p *Preferences) check() *apierr.Error {
-	if p.Timezone != "" {
-		return nil
-	}
-	return p.strict()
-}
-
-func (p *Preferences) strict() *apierr.Error {
 	if p.Handling != "strict" || len(p.Invalid) == 0 {
 		return nil
 	}

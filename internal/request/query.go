@@ -17,48 +17,39 @@ type queryParser struct {
 	window span
 }
 
-// parameter is a key with its value, decoded. Keys without an equals sign do not count.
+// parameter is a key with its value, decoded.
 type parameter struct {
 	key, value string
 	kind       parameterKind
 }
 
+// parameterKind in the order in which PostgREST reads the parameters, which
+// decides what a query with several faults is told.
 type parameterKind byte
 
 const (
-	filterParameter parameterKind = iota
-	orderParameter
+	orderParameter parameterKind = iota
 	logicParameter
 	columnsParameter
 	selectParameter
+	filterParameter
 	onConflictParameter
 	limitParameter
 	offsetParameter
 )
 
-// parse reads the parameters kind by kind, in the order in which PostgREST does.
 func (p *queryParser) parse(raw string) *apierr.Error {
 	var buf [16]parameter
 	params, err := splitQuery(buf[:0], raw)
 	if err != nil {
 		return err
 	}
-	for _, step := range [...]struct {
-		kind parameterKind
-		read func(*queryParser, *parameter) *apierr.Error
-	}{
-		{orderParameter, (*queryParser).readOrder},
-		{logicParameter, (*queryParser).readLogic},
-		{columnsParameter, (*queryParser).readColumns},
-		{selectParameter, (*queryParser).readSelect},
-		{filterParameter, (*queryParser).readFilter},
-		{onConflictParameter, (*queryParser).readOnConflict},
-	} {
+	for kind := orderParameter; kind <= onConflictParameter; kind++ {
 		for i := range params {
-			if params[i].kind != step.kind {
+			if params[i].kind != kind {
 				continue
 			}
-			if err := step.read(p, &params[i]); err != nil {
+			if err := p.readParameter(&params[i]); err != nil {
 				return err
 			}
 		}
@@ -69,7 +60,24 @@ func (p *queryParser) parse(raw string) *apierr.Error {
 	return p.readWindows(params)
 }
 
-// splitQuery splits at & and ;, decodes, and sorts the parameters into kinds.
+func (p *queryParser) readParameter(param *parameter) *apierr.Error {
+	switch param.kind {
+	case orderParameter:
+		return p.readOrder(param)
+	case logicParameter:
+		return p.readLogic(param)
+	case columnsParameter:
+		return p.readColumns(param)
+	case selectParameter:
+		return p.readSelect(param)
+	case filterParameter:
+		return p.readFilter(param)
+	default:
+		return p.readOnConflict(param)
+	}
+}
+
+// splitQuery splits at & and ;, decodes, and tells the kinds. Keys without an equals sign do not count.
 // The first select=, columns= and on_conflict= count, even if it has no value.
 func splitQuery(params []parameter, raw string) ([]parameter, *apierr.Error) {
 	var seen [limitParameter]bool
@@ -208,7 +216,7 @@ func (p *queryParser) readFilter(param *parameter) *apierr.Error {
 	}
 	f := Filter{Path: path, Condition: Condition{Column: column}}
 	p.read(param.value)
-	ok := p.countCondition() && p.condition(&f.Condition, restOperand)
+	ok := p.countCondition() && p.condition(&f.Condition, false)
 	switch {
 	case ok:
 		p.q.Filters = append(p.q.Filters, f)

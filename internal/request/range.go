@@ -35,23 +35,24 @@ func (s span) window() Window {
 
 // bounds are limit= and offset= of one level.
 type bounds struct {
-	key           string // path of the level, as written, with the dot
-	limit, offset *int64
-	limited       bool // limit= was sent, though perhaps not a number
-	shifted       bool // offset= was sent
+	key              string // path of the level, as written, with the dot
+	limit, offset    int64
+	limited, shifted bool // limit= and offset= are numbers
+	both             bool // both were sent, numbers or not
+	sent             parameterKind
 }
 
 // span is what PostgREST makes of limit= and offset=: what is not a number is
 // ignored, but as a limit beside an offset it is 0.
 func (b *bounds) span() span {
 	s := allRows
-	if b.offset != nil {
-		s.first = *b.offset
+	if b.shifted {
+		s.first = b.offset
 	}
 	switch {
-	case b.limit != nil:
-		s.last = s.first + *b.limit - 1
-	case b.limited && b.shifted:
+	case b.limited:
+		s.last = s.first + b.limit - 1
+	case b.both:
 		s.last = s.first - 1
 	}
 	return s
@@ -60,18 +61,20 @@ func (b *bounds) span() span {
 // readWindows reads limit= and offset= of all levels; of several for one level, the last one counts.
 func (p *queryParser) readWindows(params []parameter) *apierr.Error {
 	p.window = allRows
-	var levels []bounds
+	var buf [4]bounds
+	levels := buf[:0]
 	for i := range params {
 		param := &params[i]
 		if param.kind != limitParameter && param.kind != offsetParameter {
 			continue
 		}
 		var b *bounds
-		levels, b = levelOf(levels, param.key[:strings.LastIndexByte(param.key, '.')+1])
+		levels, b = levelOf(levels, param.key[:strings.LastIndexByte(param.key, '.')+1], param.kind)
+		b.both = b.both || b.sent != param.kind
 		if param.kind == limitParameter {
-			b.limit, b.limited = readInteger(param.value), true
+			b.limit, b.limited = readInteger(param.value)
 		} else {
-			b.offset, b.shifted = readInteger(param.value), true
+			b.offset, b.shifted = readInteger(param.value)
 		}
 	}
 	for i := range levels {
@@ -82,13 +85,13 @@ func (p *queryParser) readWindows(params []parameter) *apierr.Error {
 	return nil
 }
 
-func levelOf(levels []bounds, key string) ([]bounds, *bounds) {
+func levelOf(levels []bounds, key string, sent parameterKind) ([]bounds, *bounds) {
 	for i := range levels {
 		if levels[i].key == key {
 			return levels, &levels[i]
 		}
 	}
-	levels = append(levels, bounds{key: key})
+	levels = append(levels, bounds{key: key, sent: sent})
 	return levels, &levels[len(levels)-1]
 }
 
@@ -119,15 +122,14 @@ func (p *queryParser) addWindow(b *bounds) *apierr.Error {
 
 // readInteger reads an integer with blanks around it. It is cut off where the
 // sum of two would leave 64 bits: no relation has that many rows.
-func readInteger(s string) *int64 {
+func readInteger(s string) (n int64, ok bool) {
 	s = strings.TrimFunc(s, isSpace)
 	digits := strings.TrimPrefix(s, "-")
 	if digits == "" || strings.Trim(digits, "0123456789") != "" {
-		return nil
+		return 0, false
 	}
-	n, _ := strconv.ParseInt(s, 10, 64) // out of range gives the nearest
-	n = min(max(n, math.MinInt64/2), math.MaxInt64/2)
-	return &n
+	n, _ = strconv.ParseInt(s, 10, 64) // out of range gives the nearest
+	return min(max(n, math.MinInt64/2), math.MaxInt64/2), true
 }
 
 // setWindow intersects the query's window with the Range header of a GET (RFC 9110, section 14.2).
@@ -163,9 +165,9 @@ func parseRange(s string) span {
 		return allRows
 	}
 	asked := allRows
-	asked.first = *readInteger(first)
+	asked.first, _ = readInteger(first)
 	if last != "" {
-		asked.last = *readInteger(last)
+		asked.last, _ = readInteger(last)
 	}
 	return asked
 }

@@ -57,11 +57,10 @@ type Preferences struct {
 	Tx          string // commit, rollback
 	Missing     string // default, null
 	Handling    string // strict, lenient
-	Timezone    string // as sent; JudgeTimezone takes it away when there is no such time zone
+	Timezone    string // as sent, never Invalid: since v16 PostgreSQL is asked whether it exists (22023)
 	MaxAffected *int64
 	Pagination  string // cursor (ours)
 	Invalid     []string
 
-	timezoneAt      int // place of the time zone among the invalid ones, should it be one
 	maxAffectedSeen bool
 }

@@ -145,17 +145,20 @@ func (p *scanner) name() (string, bool) {
 	if p.peek() == '"' {
 		return p.quoted()
 	}
-	return p.dashed((*scanner).skipIdentifier, trimBlanks)
+	return p.dashed(false)
 }
 
-func trimBlanks(s string) string { return strings.Trim(s, " ") }
-
-// dashed reads segments joined by dashes that do not begin an arrow; each segment is trimmed.
-func (p *scanner) dashed(skip func(*scanner), trim func(string) string) (string, bool) {
+// dashed reads segments joined by dashes that do not begin an arrow: segments
+// of JSON keys, or else identifiers. Each segment is trimmed.
+func (p *scanner) dashed(key bool) (string, bool) {
 	start, dashes := p.i, false
 	for {
 		segment := p.i
-		skip(p)
+		if key {
+			p.skipKey()
+		} else {
+			p.skipIdentifier()
+		}
 		if p.i == segment {
 			return "", false
 		}
@@ -167,14 +170,17 @@ func (p *scanner) dashed(skip func(*scanner), trim func(string) string) (string,
 	}
 	text := p.s[start:p.i]
 	if !dashes || !strings.ContainsFunc(text, isSpace) {
-		return trim(text), true
+		return trimSpaces(text), true
 	}
 	segments := strings.Split(text, "-")
 	for i := range segments {
-		segments[i] = trim(segments[i])
+		segments[i] = trimSpaces(segments[i])
 	}
 	return strings.Join(segments, "-"), true
 }
+
+// trimSpaces trims like Haskell's strip. In an identifier the only space there can be is the blank.
+func trimSpaces(s string) string { return strings.TrimFunc(s, isSpace) }
 
 // isSpace is Haskell's isSpace, which trims the ends of JSON keys.
 func isSpace(r rune) bool {
