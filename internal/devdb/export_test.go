@@ -6,9 +6,10 @@ import (
 )
 
 var (
-	ParseMajor = parseMajor
-	Refuge     = refuge
-	ServerEnv  = serverEnv
+	PackageDirs = packageDirs
+	ParseMajor  = parseMajor
+	Refuge      = refuge
+	ServerEnv   = serverEnv
 )
 
 // ChooseMajor is choose over installations of the given versions.

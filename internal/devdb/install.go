@@ -55,17 +55,10 @@ func installations() ([]installation, error) {
 	return all, nil
 }
 
-// candidates are the directories where packages put the server's programs.
+// candidates are the directories where the server's programs may be.
 func candidates() []string {
 	var dirs []string
-	for _, pattern := range []string{
-		"/usr/lib/postgresql/*/bin",          // Debian, Ubuntu
-		"/usr/pgsql-*/bin",                   // PGDG on Fedora, RHEL
-		"/usr/libexec/postgresql*",           // Alpine
-		"/opt/homebrew/opt/postgresql@*/bin", // macOS on ARM
-		"/usr/local/opt/postgresql@*/bin",    // macOS on Intel
-		"/Applications/Postgres.app/Contents/Versions/*/bin",
-	} {
+	for _, pattern := range packageDirs() {
 		found, _ := filepath.Glob(pattern) // errs on a malformed pattern only
 		dirs = append(dirs, found...)
 	}
@@ -73,6 +66,19 @@ func candidates() []string {
 		dirs = append(dirs, dir)
 	}
 	return append(dirs, filepath.SplitList(os.Getenv("PATH"))...)
+}
+
+// packageDirs are where packages put the server's programs outside PATH.
+// scripts/deps.sh looks there too.
+func packageDirs() []string {
+	return []string{
+		"/usr/lib/postgresql/*/bin",                          // Debian, Ubuntu
+		"/usr/pgsql-*/bin",                                   // PGDG on Fedora, RHEL
+		"/usr/libexec/postgresql*",                           // Alpine
+		"/opt/homebrew/opt/postgresql@*/bin",                 // macOS on ARM
+		"/usr/local/opt/postgresql@*/bin",                    // macOS on Intel
+		"/Applications/Postgres.app/Contents/Versions/*/bin", // macOS
+	}
 }
 
 func askPgConfig() string {
