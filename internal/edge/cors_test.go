@@ -2,11 +2,32 @@ package edge_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/slipstream-go/slipstream/internal/edge"
 )
+
+func FuzzCORS(f *testing.F) {
+	f.Add("http://a", "POST", "Foo,Bar")
+	f.Add("null", "GET", " ,,\r\nX: y\x00")
+	f.Add("", "", "")
+	h := edge.CORS(nil)(http.NotFoundHandler())
+	f.Fuzz(func(t *testing.T, origin, method, headers string) {
+		r := httptest.NewRequest("OPTIONS", "/", nil)
+		r.Header.Set("Origin", origin)
+		r.Header.Set("Access-Control-Request-Method", method)
+		r.Header.Set("Access-Control-Request-Headers", headers)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		for _, values := range w.Header() {
+			if strings.ContainsAny(values[0], "\r\n\x00") {
+				t.Errorf("a header of the answer: %q", values[0])
+			}
+		}
+	})
+}
 
 const exposed = "Content-Encoding, Content-Location, Content-Range, Content-Type, Date, Location, Server, Transfer-Encoding, Range-Unit"
 

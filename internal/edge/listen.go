@@ -18,6 +18,9 @@ type Address struct {
 	Host string
 	// Port of TCP; 0 takes a free one.
 	Port int
+	// ReusePort lets several processes listen on the same port (SO_REUSEPORT), so that a
+	// new one can take over before the old one drains. An error where the system has it not.
+	ReusePort bool
 	// Socket is the path of a unix socket; it takes the place of Host and Port.
 	Socket string
 	// SocketMode is the socket's permissions. Default 0660.
@@ -53,6 +56,9 @@ func (a Address) Listen(ctx context.Context) (net.Listener, error) {
 	var failures []error
 	for _, try := range a.attempts() {
 		var lc net.ListenConfig
+		if a.ReusePort {
+			lc.Control = reusePort
+		}
 		ln, err := lc.Listen(ctx, try.network, net.JoinHostPort(try.host, strconv.Itoa(a.Port)))
 		if err == nil {
 			return ln, nil

@@ -1,6 +1,7 @@
 package edge_test
 
 import (
+	"context"
 	"io/fs"
 	"net"
 	"net/http"
@@ -67,6 +68,25 @@ func TestSpecialHosts(t *testing.T) {
 	}
 }
 
+func TestReusePort(t *testing.T) {
+	first, err := edge.Address{ReusePort: true}.Listen(t.Context())
+	if err != nil {
+		t.Skipf("not here: %v", err)
+	}
+	defer first.Close()
+	same := edge.Address{Port: first.Addr().(*net.TCPAddr).Port, ReusePort: true}
+	second, err := same.Listen(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	second.Close()
+	same.ReusePort = false
+	if third, err := same.Listen(t.Context()); err == nil {
+		third.Close()
+		t.Error("the port is shared with who did not ask for it")
+	}
+}
+
 func TestUnixSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "api.sock")
 	for _, mode := range []fs.FileMode{0, 0o600, 0o777} {
@@ -85,7 +105,9 @@ func TestUnixSocket(t *testing.T) {
 		}
 		client := &http.Client{Transport: &http.Transport{
 			DisableKeepAlives: true,
-			Dial:              func(string, string) (net.Conn, error) { return net.Dial("unix", path) },
+			DialContext: func(context.Context, string, string) (net.Conn, error) {
+				return net.Dial("unix", path)
+			},
 		}}
 		res, err := client.Get("http://socket/")
 		if err != nil {

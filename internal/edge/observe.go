@@ -50,6 +50,9 @@ func Observe(o Observer) Middleware {
 			defer x.report()
 			next.ServeHTTP(&x.out, r.WithContext(x.info.Bind(ctx)))
 			x.completed = true
+			if x.out.status == 0 { // net/http answers 200 for a handler that writes nothing
+				x.out.lastOnConnection()
+			}
 		})
 	}
 }
@@ -71,7 +74,7 @@ func (x *exchange) report() {
 	took := time.Since(x.started)
 	status := x.out.status
 	if status == 0 && x.completed {
-		status = http.StatusOK // what net/http sends for a handler that writes nothing
+		status = http.StatusOK
 	}
 	if status == 0 {
 		status = http.StatusInternalServerError // nothing was sent: the connection is cut

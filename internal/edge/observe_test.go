@@ -101,6 +101,39 @@ func TestRequestsAreObserved(t *testing.T) {
 	}
 }
 
+func TestTracesAreSent(t *testing.T) {
+	exports := make(chan string, 10)
+	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		exports <- string(body)
+	}))
+	defer collector.Close()
+	tracer, err := telemetry.NewTracer(telemetry.TracerOptions{Endpoint: collector.URL}, discard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tracer.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	access := telemetry.NewAccessLog(&out, telemetry.AccessLogOptions{})
+	srv := plain(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		telemetry.RequestFrom(r.Context()).SetRoute("films")
+	}), edge.Observe(edge.Observer{Access: access, Tracer: tracer}))
+	const trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+	srv.do(t, "GET", "/films", "Traceparent", "00-"+trace+"-00f067aa0ba902b7-01")
+	lines := observed(t, srv, access, &out)
+	if err := tracer.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(lines) != 1 || lines[0]["trace_id"] != trace {
+		t.Errorf("log: %s", &out)
+	}
+	if export := <-exports; !strings.Contains(export, "GET films") { // strings are plain in protobuf
+		t.Errorf("export: %q", export)
+	}
+}
+
 func TestRequestID(t *testing.T) {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, telemetry.RequestFrom(r.Context()).ID)

@@ -121,14 +121,20 @@ func TestDrainTimeoutCutsRequests(t *testing.T) {
 }
 
 func TestDrainDelayStillTakesConnections(t *testing.T) {
-	srv := serve(t, edge.ServerOptions{DrainDelay: time.Second}, draining(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, "late")
+	t.Parallel()
+	srv := serve(t, edge.ServerOptions{DrainDelay: 2 * time.Second}, draining(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/" {
+			_, _ = io.WriteString(w, "late")
+		}
 	}))
 	srv.stop()
 	waitUntil(srv.Draining)
 	res, body := srv.do(t, "GET", "/")
 	if body != "late" || !res.Close {
 		t.Errorf("got %q, Connection: close is %v", body, res.Close)
+	}
+	if res, _ := srv.do(t, "GET", "/empty"); !res.Close {
+		t.Error("an answer that the handler did not write keeps its connection")
 	}
 	if err := <-srv.done; err != nil {
 		t.Errorf("drain: %v", err)

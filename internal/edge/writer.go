@@ -19,11 +19,15 @@ type recorder struct {
 func (w *recorder) WriteHeader(status int) {
 	if status >= 200 && w.status == 0 {
 		w.status = status
-		if w.draining != nil && w.draining() {
-			w.Header().Set("Connection", "close")
-		}
+		w.lastOnConnection()
 	}
 	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *recorder) lastOnConnection() {
+	if w.draining != nil && w.draining() {
+		w.Header().Set("Connection", "close")
+	}
 }
 
 func (w *recorder) begin() {

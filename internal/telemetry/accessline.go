@@ -33,7 +33,7 @@ type Access struct {
 
 // appendJSON appends the line with its newline. It is written by hand because
 // encoding/json would cost more than the rest of the log together.
-func (a *Access) appendJSON(b []byte) []byte {
+func (a *Access) appendJSON(b []byte, omitQuery bool) []byte {
 	b = append(b, `{"time":"`...)
 	b = a.Time.UTC().AppendFormat(b, "2006-01-02T15:04:05.000000Z07:00")
 	b = append(b, `","level":"`...)
@@ -42,7 +42,9 @@ func (a *Access) appendJSON(b []byte) []byte {
 	b = appendField(b, "id", a.ID)
 	b = appendField(b, "method", a.Method)
 	b = appendField(b, "path", a.Path)
-	b = appendQuery(b, a.Query)
+	if !omitQuery {
+		b = appendQuery(b, a.Query)
+	}
 	b = append(b, `,"status":`...)
 	b = strconv.AppendInt(b, int64(a.Status), 10)
 	b = append(b, `,"bytes":`...)
@@ -61,6 +63,10 @@ func (a *Access) appendJSON(b []byte) []byte {
 	return append(b, "}\n"...)
 }
 
+// longest is how many bytes of a value are logged, so that hostile requests do not fill
+// the disk faster than others.
+const longest = 4096
+
 func appendField(b []byte, key, value string) []byte {
 	if value == "" {
 		return b
@@ -68,7 +74,7 @@ func appendField(b []byte, key, value string) []byte {
 	b = append(b, ',', '"')
 	b = append(b, key...)
 	b = append(b, '"', ':', '"')
-	b = appendEscaped(b, value)
+	b = appendEscaped(b, value[:min(len(value), longest)])
 	return append(b, '"')
 }
 
@@ -76,6 +82,7 @@ func appendQuery(b []byte, query string) []byte {
 	if query == "" {
 		return b
 	}
+	query = query[:min(len(query), longest)]
 	b = append(b, `,"query":"`...)
 	for {
 		pair, rest, more := strings.Cut(query, "&")

@@ -64,11 +64,8 @@ func (l *AccessLog) Log(a *Access) {
 	if !l.Enabled(a.Status) {
 		return
 	}
-	if l.options.OmitQuery {
-		a.Query = ""
-	}
 	buf := l.buffers.Get().(*[]byte)
-	*buf = a.appendJSON((*buf)[:0])
+	*buf = a.appendJSON((*buf)[:0], l.options.OmitQuery)
 	select {
 	case l.lines <- buf:
 	default:

@@ -66,6 +66,28 @@ func TestAccessLogOmitsQuery(t *testing.T) {
 	}
 }
 
+func TestLongValuesAreCut(t *testing.T) {
+	var out bytes.Buffer
+	log := telemetry.NewAccessLog(&out, telemetry.AccessLogOptions{})
+	long := strings.Repeat("é", 50000)
+	log.Log(&telemetry.Access{Path: long, Query: long, UserAgent: long, Status: 200})
+	if written(t, log, &out); out.Len() > 3*4096+500 {
+		t.Errorf("a line of %d bytes", out.Len())
+	}
+}
+
+func TestDropsAreAMetric(t *testing.T) {
+	metrics := telemetry.NewMetrics(telemetry.MetricsOptions{})
+	log := telemetry.NewAccessLog(&bytes.Buffer{}, telemetry.AccessLogOptions{Queue: 1})
+	if err := metrics.WatchAccessLog(log); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		log.Log(&telemetry.Access{Status: 200})
+	}
+	wantLines(t, scrape(t, metrics), "slipstream_access_log_dropped_total 2")
+}
+
 func TestAccessLogLevels(t *testing.T) {
 	for name, want := range map[string]string{
 		"debug": "200 404 500", "info": "200 404 500", "warn": "404 500", "error": "500", "crit": "",
@@ -227,7 +249,7 @@ func FuzzAccessLine(f *testing.F) {
 			t.Fatalf("%d lines", len(lines))
 		}
 		for key, value := range map[string]string{"path": path, "user_agent": agent} {
-			if got, _ := lines[0][key].(string); utf8.ValidString(value) && got != value {
+			if got, _ := lines[0][key].(string); utf8.ValidString(value) && len(value) <= 4096 && got != value {
 				t.Errorf("%s: got %q, want %q", key, got, value)
 			}
 		}

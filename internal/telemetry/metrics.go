@@ -73,6 +73,13 @@ func (m *Metrics) CounterFunc(name, help string, f func() float64) error {
 	return m.registry.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, f))
 }
 
+// WatchAccessLog counts the lines that l dropped.
+func (m *Metrics) WatchAccessLog(l *AccessLog) error {
+	return m.CounterFunc("slipstream_access_log_dropped_total",
+		"Lines of the access log lost to a slow or failing output.",
+		func() float64 { return float64(l.Dropped()) })
+}
+
 func counter(reg *prometheus.Registry, name, help string) prometheus.Counter {
 	c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 	reg.MustRegister(c)
