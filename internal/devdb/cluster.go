@@ -28,7 +28,7 @@ type Options struct {
 	// Settings are server settings (postgresql.conf names) on top of the
 	// defaults of this package.
 	Settings map[string]string
-	// Logger is told what is being done; slog.Default when nil.
+	// Logger is told what is being done; nobody when nil.
 	Logger *slog.Logger
 }
 
@@ -69,7 +69,7 @@ func Start(ctx context.Context, opts Options) (*Cluster, error) {
 		return nil, errors.New("start PostgreSQL: no directory given")
 	}
 	if opts.Logger == nil {
-		opts.Logger = slog.Default()
+		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	if opts.Superuser == "" {
 		opts.Superuser = "postgres"

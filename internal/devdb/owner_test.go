@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -34,7 +35,7 @@ func TestMain(m *testing.M) {
 func own(dir string) {
 	c, err := tryStart(devdb.Options{Dir: dir})
 	if err != nil {
-		slog.Error("start", "error", err)
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	_, _ = os.Stdout.WriteString(strconv.Itoa(c.PostmasterPID()) + "\n")

@@ -25,6 +25,7 @@ const prefix = "slipstream_test_"
 // One server and one counter per test process: tests meet only here.
 var (
 	private  lazyServer
+	shared   sharedServer
 	sequence atomic.Int64
 )
 
@@ -50,7 +51,9 @@ func Server(t testing.TB) *devdb.Cluster {
 func ServerDSN(t testing.TB) string {
 	t.Helper()
 	if dsn := os.Getenv(urlEnv); dsn != "" {
-		sweepDatabases(t, dsn)
+		if err := shared.tidy(dsn); err != nil {
+			t.Fatalf("%s: %v", urlEnv, err)
+		}
 		return dsn
 	}
 	return Server(t).DSN("postgres")

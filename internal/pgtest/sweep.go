@@ -2,8 +2,6 @@ package pgtest
 
 import (
 	"context"
-	"sync"
-	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -13,23 +11,17 @@ import (
 // that would drop it.
 const forgotten = 6 * time.Hour
 
-var sweepOnce sync.Once
-
-// sweepDatabases drops, once per test process, the databases and roles on a
-// shared server whose test was killed. It is best effort.
-func sweepDatabases(t testing.TB, dsn string) {
-	t.Helper()
-	sweepOnce.Do(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		conn, err := pgx.Connect(ctx, dsn)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = conn.Close(ctx) }()
-		drop(ctx, conn, "drop database if exists ", `select datname from pg_database`)
-		drop(ctx, conn, "drop role if exists ", `select rolname from pg_roles`)
-	})
+// sweepDatabases drops the databases and roles on a shared server whose test
+// was killed. It is best effort: other processes may be at it too.
+func sweepDatabases(ctx context.Context, dsn string) error {
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	drop(ctx, conn, "drop database if exists ", `select datname from pg_database`)
+	drop(ctx, conn, "drop role if exists ", `select rolname from pg_roles`)
+	return nil
 }
 
 // drop drops what the query names and a test of long ago made.

@@ -1,0 +1,6 @@
+package pgtest
+
+var (
+	SweepServers   = sweepServers
+	SweepDatabases = sweepDatabases
+)
