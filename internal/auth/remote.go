@@ -61,9 +61,10 @@ func (r *remote) run(ctx context.Context) error {
 
 	for {
 		r.begin()
-		next := r.fetch(ctx)
+		o := r.fetch(ctx)
 		r.end()
-		timer := time.NewTimer(next)
+		r.report(o)
+		timer := time.NewTimer(o.next)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -109,52 +110,58 @@ func (r *remote) stop() {
 	r.fetcher.close()
 }
 
-// fetch gets the keys once, and returns how long to wait until the next time.
-// A failure changes nothing: old keys are better than none.
-func (r *remote) fetch(ctx context.Context) time.Duration {
+// outcome is what a fetch brought.
+type outcome struct {
+	next    time.Duration // until the next fetch
+	keys    []key         // nil if they are the same as before
+	skipped []error       // why keys were left out
+	err     error
+}
+
+// fetch gets the keys once. A failure changes nothing: old keys are better than
+// none.
+func (r *remote) fetch(ctx context.Context) (o outcome) {
 	body, maxAge, err := r.fetcher.get(ctx)
-	var keys []key
-	var skipped []error
-	if err == nil && !r.has(body) {
-		keys, skipped, err = parseKeySet(body, onlyPublic)
+	if ctx.Err() != nil {
+		return outcome{next: r.refresh} // run ends; this was no failure
 	}
-	if err != nil {
-		return r.failed(ctx, err)
+	if err == nil && !r.has(body) {
+		o.keys, o.skipped, err = parseKeySet(body, onlyPublic)
 	}
 	r.mu.Lock()
-	r.fetched, r.err, r.retryIn = r.v.now(), nil, 0
-	if keys != nil {
-		r.body = body
-		r.v.use(keys)
+	defer r.mu.Unlock()
+	r.err, o.err = err, err
+	if err != nil {
+		r.retryIn = min(max(firstRetry, 2*r.retryIn), maxRetry, r.refresh)
+		o.next = r.retryIn
+		return o
 	}
-	r.mu.Unlock()
+	r.fetched, r.retryIn = r.v.now(), 0
+	if o.keys != nil {
+		r.body = body
+		r.v.use(o.keys)
+	}
+	o.next = nextFetch(maxAge, r.refresh)
+	return o
+}
 
-	for _, reason := range skipped {
+func (r *remote) report(o outcome) {
+	if o.err != nil {
+		r.log.Warn("the JWK set could not be fetched", "jwks", r.fetcher.name, "error", o.err, "retry_in", o.next)
+		return
+	}
+	for _, reason := range o.skipped {
 		r.log.Warn("a key of the JWK set cannot be used", "jwks", r.fetcher.name, "reason", reason)
 	}
-	if keys != nil {
-		r.log.Info("new keys from the JWK set", "jwks", r.fetcher.name, "keys", len(keys))
+	if o.keys != nil {
+		r.log.Info("new keys from the JWK set", "jwks", r.fetcher.name, "keys", len(o.keys))
 	}
-	return nextFetch(maxAge, r.refresh)
 }
 
 func (r *remote) has(body []byte) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.body != nil && bytes.Equal(r.body, body)
-}
-
-func (r *remote) failed(ctx context.Context, err error) time.Duration {
-	if ctx.Err() != nil {
-		return r.refresh // not a failure: run ends
-	}
-	r.mu.Lock()
-	r.err = err
-	r.retryIn = min(max(firstRetry, 2*r.retryIn), maxRetry, r.refresh)
-	retry := r.retryIn
-	r.mu.Unlock()
-	r.log.Warn("the JWK set could not be fetched", "jwks", r.fetcher.name, "error", err, "retry_in", retry)
-	return retry
 }
 
 // nextFetch respects the issuer's max-age (0 if it sent none) within bounds:
