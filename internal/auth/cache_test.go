@@ -17,7 +17,8 @@ func tokenOf(t testing.TB, i int) string {
 // remembered tells whether the verifier returns the very same caller again.
 func remembered(t *testing.T, v *auth.Verifier, token string) bool {
 	t.Helper()
-	return mustCall(t, v, token) == mustCall(t, v, token)
+	first := mustCall(t, v, token)
+	return mustCall(t, v, token) == first
 }
 
 func TestCacheRemembers(t *testing.T) {

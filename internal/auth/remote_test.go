@@ -218,12 +218,12 @@ func TestOldKeysStayWhenFetchesFail(t *testing.T) {
 	start(t, v)
 	log.wait(t, newKeys)
 	for name, answer := range map[string]http.HandlerFunc{
-		"status 500":         func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
+		"status 500":         func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) },
 		"not a JWK set":      func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) },
 		"no usable key":      func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"keys":[]}`)) },
 		"larger than":        func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 2<<20)) },
-		"must be https":      func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://198.51.100.1/", 302) },
-		"too many redirects": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/again", 302) },
+		"must be https":      func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://198.51.100.1/", http.StatusFound) },
+		"too many redirects": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/again", http.StatusFound) },
 		"EOF":                func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 	} {
 		i.set(answer)
@@ -331,7 +331,7 @@ func TestTakeKeys(t *testing.T) {
 	log.wait(t, newKeys)
 	before := mustCall(t, old, tokenA(t))
 
-	i.fail(500)
+	i.fail(http.StatusInternalServerError)
 	next := newVerifier(t, auth.Config{Secret: i.URL, Client: i.Client(), CacheMaxEntries: 10, RoleClaimKey: "$.nobody", AnonRole: "anon"})
 	next.TakeKeys(old)
 	if c := mustCall(t, next, tokenA(t)); c == before || c.Role != "anon" {
