@@ -49,7 +49,6 @@ func errAlgorithm(details string) *apierr.Error {
 // nothing of the cause: addresses of internal services do not concern clients.
 func errNoKeysYet(retry time.Duration, cause error) *apierr.Error {
 	e := apierr.New("SLIP300", "The keys that verify tokens are not available")
-	e.Status = http.StatusServiceUnavailable
 	seconds := max(1, int(math.Ceil(retry.Seconds())))
 	e.Header = http.Header{"Retry-After": {strconv.Itoa(seconds)}}
 	e.Cause = cause

@@ -218,11 +218,13 @@ func TestOldKeysStayWhenFetchesFail(t *testing.T) {
 	start(t, v)
 	log.wait(t, newKeys)
 	for name, answer := range map[string]http.HandlerFunc{
-		"status 500":         func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) },
-		"not a JWK set":      func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) },
-		"no usable key":      func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"keys":[]}`)) },
-		"larger than":        func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 2<<20)) },
-		"must be https":      func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://198.51.100.1/", http.StatusFound) },
+		"status 500":    func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) },
+		"not a JWK set": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) },
+		"no usable key": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"keys":[]}`)) },
+		"larger than":   func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 2<<20)) },
+		"must be https": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://198.51.100.1/", http.StatusFound)
+		},
 		"too many redirects": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/again", http.StatusFound) },
 		"EOF":                func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 	} {
