@@ -33,7 +33,11 @@ func Load(ctx context.Context, dsn string, report Progress) error {
 // LoadScale is Load with a part of the rows: 0.01 gives 1,000 products and
 // 3,000 orders.
 func LoadScale(ctx context.Context, dsn string, scale float64, report Progress) error {
-	if err := load(ctx, dsn, scale, report); err != nil {
+	err := load(ctx, dsn, scale, report)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx) // rather than the server's "canceling statement"
+	}
+	if err != nil {
 		return fmt.Errorf("load the sample shop: %w", err)
 	}
 	return nil

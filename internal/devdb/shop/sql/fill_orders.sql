@@ -6,7 +6,7 @@ select o.id, c.id, status::shop.order_status, c.address,
     placed_at,
     case when status in ('shipped', 'delivered', 'returned') then placed_at + interval '1 hour' * (4 + floor(shop_load.chance(o.id, 6) * 68)) end
 from (
-    select n as id, shop_load.popular((select customers from shop_load.sizes), n, 1) as customer_id,
+    select n as id, shop_load.frequent((select customers from shop_load.sizes), n, 1) as customer_id,
         timestamptz '2024-01-01 00:00+00' + floor(730 * 86400 * sqrt(n::double precision / (select orders from shop_load.sizes))) * interval '1 second' as placed_at,
         case
             when shop_load.chance(n, 2) < 0.04 then 'cancelled'

@@ -10,7 +10,7 @@ from (
         (5 - floor(shop_load.chance(min(n), 3) * shop_load.chance(min(n), 10) * 5))::integer as rating
     from (
         select n, shop_load.popular((select products from shop_load.sizes), n, 1) as product_id,
-            shop_load.popular((select customers from shop_load.sizes), n, 2) as customer_id
+            shop_load.frequent((select customers from shop_load.sizes), n, 2) as customer_id
         from generate_series($1::bigint, $2::bigint) as n
     ) drawn
     group by product_id, customer_id
