@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/slipstream-go/slipstream/internal/pgtest"
+)
+
+// TestMain lets the test binary stand for the program, under the program's name.
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == "slipstream" {
+		main()
+	}
+	pgtest.Main(m)
+}
+
+// TestScripts runs testdata/script/*.txtar: what users type, and what they see.
+func TestScripts(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	if err := os.Symlink(self, filepath.Join(bin, "slipstream")); err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("PATH", bin+string(os.PathListSeparator)+env.Getenv("PATH"))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"database": database(t),
+			"sql":      sql(t),
+			"get":      get,
+			"signal":   signalServer,
+		},
+	})
+}
+
+// database makes a database and roles of the script's own: $DSN for the superuser, $URI for $LOGIN, the authenticator,
+// and $ANON. Its schema api has the table item.
+func database(t *testing.T) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, _ bool, _ []string) {
+		login, anon := pgtest.Role(t, "login noinherit"), pgtest.Role(t, "nologin")
+		dsn := pgtest.Database(t)
+		pgtest.Exec(t, dsn, "grant "+anon+" to "+login+"; create schema api; grant usage on schema api to "+anon+`;
+			create table api.item (id int primary key); insert into api.item values (1); grant select on api.item to `+anon)
+		ts.Setenv("DSN", dsn)
+		ts.Setenv("URI", asUser(ts, dsn, login))
+		ts.Setenv("LOGIN", login)
+		ts.Setenv("ANON", anon)
+	}
+}
+
+func sql(t *testing.T) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, _ bool, args []string) {
+		pgtest.Exec(t, ts.Getenv("DSN"), strings.Join(args, " "))
+	}
+}
+
+// get URL-PATH STATUS [TEXT] asks the API on the socket api.sock of the script's directory until it answers with the
+// status and the text: servers start and reload in their own time. "get ready 200" asks the admin server.
+func get(ts *testscript.TestScript, _ bool, args []string) {
+	socket, path := "api.sock", args[0]
+	if !strings.HasPrefix(path, "/") {
+		socket, path = "admin.sock", "/"+path
+	}
+	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", ts.MkAbs(socket))
+		},
+	}}
+	var status, body string
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		status, body = fetch(client, "http://localhost"+path)
+		if status == args[1] && (len(args) < 3 || strings.Contains(body, args[2])) {
+			return
+		}
+	}
+	ts.Fatalf("GET %s: want %s, got %s %s", path, strings.Join(args[1:], " "), status, body)
+}
+
+func fetch(client http.Client, url string) (status, body string) {
+	response, err := client.Get(url)
+	if err != nil {
+		return "", err.Error()
+	}
+	defer response.Body.Close()
+	b, err := io.ReadAll(response.Body)
+	if err != nil {
+		return "", err.Error()
+	}
+	return strconv.Itoa(response.StatusCode), string(b)
+}
+
+// signalServer sends a signal to the command in the background.
+func signalServer(ts *testscript.TestScript, _ bool, args []string) {
+	signals := map[string]os.Signal{"TERM": syscall.SIGTERM, "INT": os.Interrupt, "USR1": reloadSchema, "USR2": reloadConfig}
+	for _, command := range ts.BackgroundCmds() {
+		ts.Check(command.Process.Signal(signals[args[0]]))
+	}
+}
+
+// asUser is the same database for another user. Test servers ask for no password.
+func asUser(ts *testscript.TestScript, dsn, user string) string {
+	u, err := url.Parse(dsn)
+	ts.Check(err)
+	u.User = url.User(user)
+	return u.String()
+}
