@@ -97,6 +97,10 @@ func (b *builder) read(root *node, a answer, f *schema.Function, source func(*sq
 		source(s)
 		s.put(") ")
 	}
+	k, err := b.keyset(root, a)
+	if err != nil {
+		return nil, err
+	}
 	w := &statement{sqlBuilder: s, root: root, answer: a, function: f, counted: counted, request: b.request, options: b.options}
 	switch {
 	case out.Format != Explained && a.render == renderCSV:
@@ -105,6 +109,9 @@ func (b *builder) read(root *node, a answer, f *schema.Function, source func(*sq
 	case out.Format != Explained && a.render == renderNDJSON:
 		out.Format = NDJSONRows
 		w.rows(w.writeJSONRows)
+	case k != nil:
+		out.Keyset = &k.Keyset
+		w.keysetBody(k)
 	default:
 		w.body()
 	}

@@ -163,15 +163,16 @@ func (n *node) writeFrom(s *sqlBuilder) {
 	}
 }
 
-// writeWhere puts the filters and the conditions that join the level to its parent.
-func (n *node) writeWhere(s *sqlBuilder, table string) {
+// writeWhere puts the filters and the conditions that join the level to its parent, and returns the separator for
+// what follows.
+func (n *node) writeWhere(s *sqlBuilder, table string) string {
 	sep := " WHERE "
 	for i := range n.where {
 		s.put(sep)
 		n.where[i].write(s, table, false)
 		sep = " AND "
 	}
-	n.writeJoinConditions(s, table, sep)
+	return n.writeJoinConditions(s, table, sep)
 }
 
 // writeJoinConditions returns the separator for what follows.

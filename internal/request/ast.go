@@ -28,6 +28,8 @@ type Query struct {
 	OnConflict []string
 	// Cursor is the value of cursor= (keyset pages), or empty.
 	Cursor string
+	// CursorBackward is true for the page before the cursor. Who reads cursors sets it; Parse does not.
+	CursorBackward bool
 	// Values are the client's values, as text, in the order in which parsing met them; every Value is an index into them.
 	Values []string
 }

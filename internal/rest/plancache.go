@@ -90,7 +90,7 @@ func appendKey(dst []byte, s *schema.Snapshot, r *request.Request) []byte {
 	part(r.Name)
 	part(r.Prefer.Count)
 	flag(r.Prefer.Pagination != "")
-	flag(r.Query.Cursor != "")
+	flag(r.Query.CursorBackward)
 	for i := range r.Accept {
 		part(r.Accept[i].String())
 	}

@@ -15,12 +15,19 @@ import (
 
 // read answers GET and HEAD of a relation or function.
 func (x *exchange) read() error {
+	if err := x.readCursor(); err != nil {
+		return err
+	}
 	x.info.MarkTiming(telemetry.PhaseParse)
 	p, err := x.plan()
 	if err != nil {
 		return err
 	}
 	if err := p.CheckAffected(&x.req.Prefer); err != nil {
+		return err
+	}
+	cursor, err := x.cursorKey(p)
+	if err != nil {
 		return err
 	}
 	x.setRoute(p)
@@ -33,14 +40,17 @@ func (x *exchange) read() error {
 	case plan.CSVRows, plan.NDJSONRows:
 		return x.stream(a)
 	}
-	main := pg.Statement{SQL: p.SQL, Args: p.Bind(nil, x.req, x.options.Plan, nil)}
-	if p.Format == plan.Body {
+	main := pg.Statement{SQL: p.SQL, Args: p.Bind(nil, x.req, x.options.Plan, cursor)}
+	switch {
+	case p.Keyset != nil:
+		main.Formats = keysetFormats
+	case p.Format == plan.Body:
 		main.Formats = bodyFormats
 	}
 	a.statements = append(a.statements, main)
 	a.addEstimate()
 	if err := x.db.Read(x.r.Context(), x.tx(p), a.statements, a); err != nil {
-		return err
+		return x.explainKeyset(p, err)
 	}
 	x.info.MarkTiming(telemetry.PhaseTransaction)
 	return a.respond()
@@ -65,6 +75,7 @@ type answer struct {
 	total   int64 // of the whole result, noTotal when not asked for
 	headers []byte
 	status  []byte
+	keyset  []byte
 	planned int64 // the planner's estimate, noTotal when not asked for
 }
 
@@ -73,6 +84,8 @@ const noTotal = -1
 // bodyFormats asks for the body in binary: for text and JSON that is the text itself, and a handler that gives bytea
 // is not made to spell them out.
 var bodyFormats = []int16{plan.ColumnBody: 1, plan.ColumnHeaders: 0, plan.ColumnStatus: 0}
+
+var keysetFormats = []int16{plan.ColumnBody: 1, plan.ColumnKeyset: 0}
 
 // largestPooled is the body buffer that is worth keeping; a larger one would pin memory for rare answers.
 const largestPooled = 256 << 10
@@ -114,6 +127,9 @@ func (a *answer) Row(statement int, values [][]byte) error {
 	a.body = append(a.body[:0], values[plan.ColumnBody]...)
 	a.headers = append(a.headers[:0], values[plan.ColumnHeaders]...)
 	a.status = append(a.status[:0], values[plan.ColumnStatus]...)
+	if a.plan.Keyset != nil {
+		a.keyset = append(a.keyset[:0], values[plan.ColumnKeyset]...)
+	}
 	return nil
 }
 
@@ -143,6 +159,9 @@ func (a *answer) respond() error {
 		return err
 	}
 	a.setCommon()
+	if err := a.setLinks(); err != nil {
+		return err
+	}
 	if status, err = a.override(status); err != nil {
 		return err
 	}
@@ -180,6 +199,9 @@ func (a *answer) setRange() (int, error) {
 	total := a.counted()
 	lower := a.req.Window.Offset
 	upper := lower + a.rows - 1
+	if a.req.Query.Cursor != "" {
+		lower, upper = 0, -1 // where a cursor page stands in the whole is not known
+	}
 	a.w.Header().Set("Content-Range", contentRange(lower, upper, total))
 	switch {
 	case total == noTotal:
