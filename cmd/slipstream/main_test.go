@@ -49,6 +49,7 @@ func TestScripts(t *testing.T) {
 			"database": database(t),
 			"sql":      sql(t),
 			"get":      get,
+			"await":    await,
 			"signal":   signalServer,
 		},
 	})
@@ -75,8 +76,29 @@ func sql(t *testing.T) func(*testscript.TestScript, bool, []string) {
 	}
 }
 
+// await FILE TEXT waits until the file holds the text.
+func await(ts *testscript.TestScript, _ bool, args []string) {
+	poll(ts, strings.Join(args, " "), func() (string, bool) {
+		b, err := os.ReadFile(ts.MkAbs(args[0]))
+		return string(b), err == nil && strings.Contains(string(b), args[1])
+	})
+}
+
+// poll tries until it succeeds; want and the last try's result are for the message if it never does. Servers start and
+// reload in their own time, and in a process of their own.
+func poll(ts *testscript.TestScript, want string, try func() (string, bool)) {
+	var got string
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		var ok bool
+		if got, ok = try(); ok {
+			return
+		}
+	}
+	ts.Fatalf("want %s, got %s", want, got)
+}
+
 // get URL-PATH STATUS [TEXT] asks the API on the socket api.sock of the script's directory until it answers with the
-// status and the text: servers start and reload in their own time. "get ready 200" asks the admin server.
+// status and the text. "get ready 200" asks the admin server.
 func get(ts *testscript.TestScript, _ bool, args []string) {
 	socket, path := "api.sock", args[0]
 	if !strings.HasPrefix(path, "/") {
@@ -88,14 +110,10 @@ func get(ts *testscript.TestScript, _ bool, args []string) {
 			return new(net.Dialer).DialContext(ctx, "unix", ts.MkAbs(socket))
 		},
 	}}
-	var status, body string
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		status, body = fetch(client, "http://localhost"+path)
-		if status == args[1] && (len(args) < 3 || strings.Contains(body, args[2])) {
-			return
-		}
-	}
-	ts.Fatalf("GET %s: want %s, got %s %s", path, strings.Join(args[1:], " "), status, body)
+	poll(ts, strings.Join(args, " "), func() (string, bool) {
+		status, body := fetch(client, "http://localhost"+path)
+		return status + " " + body, status == args[1] && (len(args) < 3 || strings.Contains(body, args[2]))
+	})
 }
 
 func fetch(client http.Client, url string) (status, body string) {

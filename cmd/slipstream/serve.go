@@ -45,22 +45,23 @@ func serve(ctx context.Context, cfg slipstream.Config, load func() (slipstream.C
 	}
 	defer onSignals(ctx, map[os.Signal]func(){
 		reloadSchema: func() {
-			reportReload(stderr, "schema", server.ReloadSchema(ctx))
+			reportReload(ctx, stderr, "schema", server.ReloadSchema(ctx))
 		},
 		reloadConfig: func() {
 			cfg, err := load()
 			if err == nil {
 				err = server.ReloadConfig(ctx, cfg)
 			}
-			reportReload(stderr, "configuration", err)
+			reportReload(ctx, stderr, "configuration", err)
 		},
 	})()
 	return server.Run(ctx)
 }
 
-// reportReload says why the old state stays in use; that a new one is in use, the server says.
-func reportReload(stderr io.Writer, what string, err error) {
-	if err != nil {
+// reportReload says why the old state stays in use; that a new one is in use, the server says. A reload that the end of
+// the server cut short is no news.
+func reportReload(ctx context.Context, stderr io.Writer, what string, err error) {
+	if err != nil && ctx.Err() == nil {
 		report(stderr, fmt.Errorf("the old %s stays in use: %w", what, err))
 	}
 }
