@@ -16,7 +16,9 @@ func parsePreferences(lines []string) Preferences {
 		for line != "" {
 			var item string
 			item, line, _ = strings.Cut(line, ",")
-			p.add(strings.TrimSpace(item))
+			if item = strings.TrimSpace(item); item != "" {
+				p.add(item)
+			}
 		}
 	}
 	return p
