@@ -64,6 +64,7 @@ func rootCommand() *cobra.Command {
 	root.AddCommand(
 		checkCommand(),
 		configCommand(),
+		devCommand(),
 		serveCommand(),
 		versionCommand(),
 	)

@@ -42,14 +42,17 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
+			env.Values[key{}] = env.T()
 			env.Setenv("PATH", bin+string(os.PathListSeparator)+env.Getenv("PATH"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"database": database(t),
-			"sql":      sql(t),
+			"database": database,
+			"sql":      sql,
 			"get":      get,
 			"await":    await,
+			"ask":      ask,
+			"busy":     busy,
 			"signal":   signalServer,
 		},
 	})
@@ -57,23 +60,26 @@ func TestScripts(t *testing.T) {
 
 // database makes a database and roles of the script's own: $DSN for the superuser, $URI for $LOGIN, the authenticator,
 // and $ANON. Its schema api has the table item.
-func database(t *testing.T) func(*testscript.TestScript, bool, []string) {
-	return func(ts *testscript.TestScript, _ bool, _ []string) {
-		login, anon := pgtest.Role(t, "login noinherit"), pgtest.Role(t, "nologin")
-		dsn := pgtest.Database(t)
-		pgtest.Exec(t, dsn, "grant "+anon+" to "+login+"; create schema api; grant usage on schema api to "+anon+`;
-			create table api.item (id int primary key); insert into api.item values (1); grant select on api.item to `+anon)
-		ts.Setenv("DSN", dsn)
-		ts.Setenv("URI", asUser(ts, dsn, login))
-		ts.Setenv("LOGIN", login)
-		ts.Setenv("ANON", anon)
-	}
+func database(ts *testscript.TestScript, _ bool, _ []string) {
+	t := tb(ts)
+	login, anon := pgtest.Role(t, "login noinherit"), pgtest.Role(t, "nologin")
+	dsn := pgtest.Database(t)
+	pgtest.Exec(t, dsn, "grant "+anon+" to "+login+"; create schema api; grant usage on schema api to "+anon+`;
+		create table api.item (id int primary key); insert into api.item values (1); grant select on api.item to `+anon)
+	ts.Setenv("DSN", dsn)
+	ts.Setenv("URI", asUser(ts, dsn, login))
+	ts.Setenv("LOGIN", login)
+	ts.Setenv("ANON", anon)
 }
 
-func sql(t *testing.T) func(*testscript.TestScript, bool, []string) {
-	return func(ts *testscript.TestScript, _ bool, args []string) {
-		pgtest.Exec(t, ts.Getenv("DSN"), strings.Join(args, " "))
-	}
+// key finds the script's own testing.TB.
+type key struct{}
+
+// tb is the test of the script.
+func tb(ts *testscript.TestScript) testing.TB { return ts.Value(key{}).(testing.TB) }
+
+func sql(ts *testscript.TestScript, _ bool, args []string) {
+	pgtest.Exec(tb(ts), ts.Getenv("DSN"), strings.Join(args, " "))
 }
 
 // await FILE TEXT waits until the file holds the text.
@@ -104,16 +110,40 @@ func get(ts *testscript.TestScript, _ bool, args []string) {
 	if !strings.HasPrefix(path, "/") {
 		socket, path = "admin.sock", "/"+path
 	}
-	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", ts.MkAbs(socket))
-		},
-	}}
+	client := clientOf(ts.MkAbs(socket))
 	poll(ts, strings.Join(args, " "), func() (string, bool) {
 		status, body := fetch(client, "http://localhost"+path)
 		return status + " " + body, status == args[1] && (len(args) < 3 || strings.Contains(body, args[2]))
 	})
+}
+
+// ask sends a request and does not wait for the answer.
+func ask(ts *testscript.TestScript, _ bool, args []string) {
+	client := clientOf(ts.MkAbs("api.sock"))
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		fetch(client, "http://localhost"+args[0])
+	}()
+	ts.Defer(func() { <-answered })
+}
+
+// busy waits until a statement with the text runs in the script's database.
+func busy(ts *testscript.TestScript, _ bool, args []string) {
+	poll(ts, args[0]+" to run", func() (string, bool) {
+		n := pgtest.Value(tb(ts), ts.Getenv("DSN"), `select count(*) from pg_stat_activity
+			where datname = current_database() and pid <> pg_backend_pid() and state = 'active' and position($1 in query) > 0`, args[0])
+		return n, n != "0"
+	})
+}
+
+func clientOf(socket string) http.Client {
+	return http.Client{Timeout: time.Minute, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		},
+	}}
 }
 
 func fetch(client http.Client, url string) (status, body string) {

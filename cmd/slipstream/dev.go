@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/slipstream-go/slipstream"
+	"github.com/slipstream-go/slipstream/internal/devdb"
+	"github.com/slipstream-go/slipstream/internal/devdb/shop"
+)
+
+// devDatabase is where the sample lives in the private cluster.
+const devDatabase = "postgres"
+
+func devCommand() *cobra.Command {
+	var data string
+	var reset bool
+	cmd := &cobra.Command{
+		Use:   "dev",
+		Short: "Serve a private PostgreSQL with sample data, to try things on",
+		Long: "Start a private PostgreSQL, fill it with a sample shop when it is empty, and serve it until Ctrl-C.\n" +
+			"A PostgreSQL that runs already is left alone. The data is kept for the next time.\n" +
+			"The options below override the sample's own; files and the environment are not read.",
+		Args: noArguments,
+	}
+	options := addOptionFlags(cmd)
+	cmd.Flags().StringVar(&data, "data", ".slipstream", "`DIR` of the data")
+	cmd.Flags().BoolVar(&reset, "reset", false, "throw the data away and begin again")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		ctx, release := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+		defer release()
+		return dev(ctx, devdb.Options{Dir: data, Reset: reset}, options.texts, cmd.OutOrStdout())
+	}
+	return cmd
+}
+
+// dev runs the private database and a server on it until ctx is done.
+func dev(ctx context.Context, place devdb.Options, flags map[string][]string, out io.Writer) (err error) {
+	place.TCP = true // so that psql and other tools of the user's get in too
+	fmt.Fprintln(out, "Starting a private PostgreSQL in", place.Dir)
+	cluster, err := devdb.Start(ctx, place)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+		defer cancel()
+		err = errors.Join(err, cluster.Stop(stopping))
+	}()
+	if err := shop.Load(ctx, cluster.DSN(devDatabase), newProgress(out)); err != nil {
+		return untilInterrupted(ctx, err)
+	}
+	secret, err := devSecret(cluster.Dir())
+	if err != nil {
+		return err
+	}
+	cfg, err := devConfig(cluster, secret, flags)
+	if err != nil {
+		return err
+	}
+	return untilInterrupted(ctx, devServe(ctx, cluster, cfg, secret, out))
+}
+
+// untilInterrupted takes an end by Ctrl-C for what it is: the way to end.
+func untilInterrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// devConfig serves the sample with everything switched on that helps to try things.
+func devConfig(cluster *devdb.Cluster, secret string, flags map[string][]string) (slipstream.Config, error) {
+	texts := map[string][]string{
+		"db-uri":                {cluster.DSNAs(shop.AuthenticatorRole, devDatabase)},
+		"db-schemas":            {shop.Schema},
+		"db-anon-role":          {shop.AnonRole},
+		"db-aggregates-enabled": {"true"},
+		"db-plan-enabled":       {"true"},
+		"server-timing-enabled": {"true"},
+		"jwt-secret":            {secret},
+	}
+	for name, given := range flags {
+		texts[name] = given
+	}
+	cfg, _, err := slipstream.Load(slipstream.Sources{Flags: texts})
+	return cfg, err
+}
+
+// devServe runs the server, and ends it when the database does.
+func devServe(ctx context.Context, cluster *devdb.Cluster, cfg slipstream.Config, secret string, out io.Writer) error {
+	server, err := slipstream.New(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-ctx.Done():
+		case <-cluster.Done():
+			cancel(fmt.Errorf("PostgreSQL ended by itself; its log is %s", cluster.LogFile()))
+		}
+	}()
+	go func() {
+		if awaitReady(ctx, server) {
+			devWelcome(out, server, cluster, secret)
+		}
+	}()
+	if err := server.Run(ctx); err != nil {
+		return err
+	}
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
+}
+
+// awaitReady waits until the server answers requests.
+func awaitReady(ctx context.Context, server *slipstream.Server) bool {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for server.Ready(ctx) != nil {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-tick.C:
+		}
+	}
+	return true
+}
