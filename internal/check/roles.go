@@ -47,9 +47,9 @@ func (i inspection) anonRole(ctx context.Context) error {
 	case err != nil:
 		return err
 	case !exists:
-		i.report.add(Finding{name, Fail, fmt.Sprintf("%q does not exist", role), "requests without a token fail", fmt.Sprintf("CREATE ROLE %q NOLOGIN, or correct db-anon-role", role)})
+		i.report.add(Finding{name, Fail, fmt.Sprintf("%q does not exist", role), "requests without a token fail", "CREATE ROLE " + quote(role) + " NOLOGIN, or correct db-anon-role"})
 	case !member:
-		i.report.add(Finding{name, Fail, fmt.Sprintf("%q is not granted to the authenticator", role), "requests without a token fail", fmt.Sprintf("GRANT %q TO the user of db-uri", role)})
+		i.report.add(Finding{name, Fail, fmt.Sprintf("%q is not granted to the authenticator", role), "requests without a token fail", "GRANT " + quote(role) + " TO the user of db-uri"})
 	case super:
 		i.report.add(Finding{name, Warn, fmt.Sprintf("%q, a superuser", role), "everybody may do anything in the database", "set db-anon-role to a role with no more rights than strangers should have"})
 	default:

@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"fmt"
+	"strings"
 )
 
 func (i inspection) schemas(ctx context.Context) error {
@@ -32,10 +33,10 @@ func (i inspection) schema(ctx context.Context, schema string) error {
 	case err != nil:
 		return err
 	case !exists:
-		i.report.add(Finding{name, Fail, "does not exist", "the server cannot read its catalog", fmt.Sprintf("CREATE SCHEMA %q, or correct db-schemas", schema)})
+		i.report.add(Finding{name, Fail, "does not exist", "the server cannot read its catalog", "CREATE SCHEMA " + quote(schema) + ", or correct db-schemas"})
 	case !usable:
 		i.report.add(Finding{name, Warn, found + ", but no role of callers has USAGE", "requests to it fail with permission denied",
-			fmt.Sprintf("GRANT USAGE ON SCHEMA %q TO the roles of callers", schema)})
+			"GRANT USAGE ON SCHEMA " + quote(schema) + " TO the roles of callers"})
 	case relations+functions == 0:
 		i.report.add(Finding{name, Warn, "empty", "there is nothing to serve", "create tables, views or functions in it, or correct db-schemas"})
 	default:
@@ -43,3 +44,6 @@ func (i inspection) schema(ctx context.Context, schema string) error {
 	}
 	return nil
 }
+
+// quote makes a name an SQL identifier, to be copied from the report.
+func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
