@@ -70,8 +70,10 @@ func (s *Server) ReloadSchema(ctx context.Context) error {
 func (s *Server) keepCatalog(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	s.requestReload()
-	if cfg := s.current.Load().config; !cfg.DisableChannel {
+	// With a channel the first load waits for LISTEN, so that no change falls between the two.
+	if cfg := s.current.Load().config; cfg.DisableChannel {
+		s.requestReload()
+	} else {
 		wg.Go(func() { s.db.Listen(ctx, cfg.DBChannel, s.notifications(ctx)) })
 	}
 	const first, longest = time.Second, 32 * time.Second
@@ -121,6 +123,9 @@ func (s *Server) notifications(ctx context.Context) pg.ListenHandlers {
 		},
 		Failed: func(err error, pause time.Duration) {
 			s.log.Warn("not listening for notifications", "error", err, "retry_seconds", pause.Seconds())
+			if s.catalog.Load() == nil {
+				s.requestReload()
+			}
 		},
 	}
 }

@@ -184,7 +184,6 @@ func (c Config) rest(s *Server) rest.Options {
 		},
 		ExtraSearchPath: c.DBExtraSearchPath,
 		PreRequest:      qualified(c.DBPreRequest),
-		AnonRole:        c.DBAnonRole,
 		OpenAPIDisabled: c.OpenAPIMode == "disabled",
 		TxOverride:      strings.HasSuffix(c.DBTxEnd, "-allow-override"),
 		ServerTiming:    c.ServerTimingEnabled,

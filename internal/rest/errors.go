@@ -53,7 +53,7 @@ func (h *Handler) databaseError(r *http.Request, err error) *apierr.Error {
 	retry := http.Header{"Retry-After": {"1"}}
 	switch {
 	case errors.As(err, &answered):
-		return sqlError(answered, h.authenticated(r))
+		return sqlError(answered, authenticated(r))
 	case errors.As(err, &unreachable):
 		h.options.Logger.Warn("database connection error", "error", err)
 		return &apierr.Error{Code: "PGRST000", Message: "Database connection error. Retrying the connection.", Header: retry}
@@ -151,10 +151,10 @@ func notSingular(n int64) error {
 	}
 }
 
-// authenticated reports whether the caller came with a token for another role than the anonymous one.
-func (h *Handler) authenticated(r *http.Request) bool {
+// authenticated reports whether the caller's role is another than the anonymous one.
+func authenticated(r *http.Request) bool {
 	c := auth.CallerFrom(r.Context())
-	return c != nil && c.Role != h.options.AnonRole
+	return c != nil && !c.AnonRole
 }
 
 func requestID(info *telemetry.Request) string {

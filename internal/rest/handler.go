@@ -25,8 +25,6 @@ type Options struct {
 	AppSettings []pg.Setting
 	// RoleDefaults are settings that a role has unless its own say otherwise.
 	RoleDefaults []pg.Setting
-	// AnonRole is the role of callers without a token; what it may not do is answered with 401 instead of 403.
-	AnonRole string
 	// OpenAPIDisabled answers / with 404 (openapi-mode=disabled).
 	OpenAPIDisabled bool
 	// TxOverride lets clients choose with Prefer: tx= (db-tx-end=*-allow-override).
