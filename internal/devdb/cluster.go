@@ -235,6 +235,7 @@ func Remove(ctx context.Context, dir string, logger *slog.Logger) error {
 			return fmt.Errorf("remove cluster in %s: %w", p.dir, err)
 		}
 	}
+	_ = os.Remove(refuges) // succeeds when that was the last in it
 	return nil
 }
 
