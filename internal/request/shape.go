@@ -36,6 +36,7 @@ func (q *Query) AppendShape(dst []byte) []byte {
 	s.optional(q.Columns)
 	s.optional(q.OnConflict)
 	s.flag(q.Cursor != "")
+	s.flag(q.CursorBackward)
 	return s
 }
 

@@ -114,6 +114,7 @@ var edits = []func(*rapid.T, *request.Query){
 	func(t *rapid.T, q *request.Query) { q.Columns = optional(path).Draw(t, "columns") },
 	func(t *rapid.T, q *request.Query) { q.OnConflict = optional(path).Draw(t, "on conflict") },
 	func(t *rapid.T, q *request.Query) { q.Cursor = shortText.Draw(t, "cursor") },
+	func(t *rapid.T, q *request.Query) { q.CursorBackward = rapid.Bool().Draw(t, "backward") },
 	func(t *rapid.T, q *request.Query) { q.Values = path.Draw(t, "values") },
 }
 
@@ -178,6 +179,78 @@ func equalTrees(a, b reflect.Value) bool {
 		return equalTrees(a.Elem(), b.Elem())
 	}
 	return a.Equal(b)
+}
+
+// full has something in every field of the tree.
+func full() *request.Query {
+	column := request.Column{Name: "n", Path: []request.JSONStep{{Key: "k"}}}
+	leaf := request.Condition{Column: column, Operator: request.Eq, Quantifier: request.Any, Is: "null"}
+	fields := []request.Field{{Column: column, Alias: "a", Cast: "c", Aggregate: request.Sum, AggregateCast: "d"}}
+	return &request.Query{
+		Select: request.Select{Fields: fields, Embeds: []request.Embed{
+			{Target: "t", Alias: "a", Hint: "h", Join: request.JoinLeft, Select: request.Select{Fields: fields}},
+		}},
+		Filters: []request.Filter{{Path: []string{"p"}, Condition: leaf}},
+		Logic: []request.LogicFilter{{Path: []string{"p"}, Logic: request.Logic{
+			Children: []request.Logic{{Condition: &leaf}, {Children: []request.Logic{{Condition: &leaf}}}},
+		}}},
+		Orders:     []request.Order{{Path: []string{"p"}, Terms: []request.OrderTerm{{Relation: "r", Column: column, Direction: request.Asc, Nulls: request.NullsLast}}}},
+		Windows:    []request.Window{{Path: []string{"p"}, Limit: 1, Offset: 1}},
+		Params:     []request.Param{{Name: "n"}},
+		Columns:    []string{"c"},
+		OnConflict: []string{"o"},
+	}
+}
+
+// Whatever field the tree gets, the shape must tell it; only Values and the text of Cursor are left out.
+func TestShapeTellsEveryField(t *testing.T) {
+	q := full()
+	before := q.AppendShape(nil)
+	changes := 0
+	mutate(reflect.ValueOf(q).Elem(), "Query", func(path string) {
+		changes++
+		if bytes.Equal(q.AppendShape(nil), before) {
+			t.Errorf("%s is not part of the shape", path)
+		}
+	})
+	if changes < 60 {
+		t.Errorf("only %d fields were changed", changes)
+	}
+}
+
+// mutate changes one leaf after the other, calls changed, and puts it back.
+func mutate(v reflect.Value, path string, changed func(path string)) {
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if name := v.Type().Field(i).Name; name != "Values" {
+				mutate(v.Field(i), path+"."+name, changed)
+			}
+		}
+		return
+	case reflect.Slice:
+		for i := range v.Len() {
+			mutate(v.Index(i), path, changed)
+		}
+		return
+	case reflect.Pointer:
+		if !v.IsNil() {
+			mutate(v.Elem(), path, changed)
+		}
+		return
+	}
+	old := reflect.New(v.Type()).Elem()
+	old.Set(v)
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(v.String() + "x")
+	case reflect.Bool:
+		v.SetBool(!v.Bool())
+	default:
+		v.SetInt(v.Int() + 7)
+	}
+	changed(path)
+	v.Set(old)
 }
 
 // Arguments and filters share Values: their order in the query string is part of the shape.
