@@ -46,7 +46,6 @@ func (s *Server) ReloadSchema(ctx context.Context) error {
 			ExtraSearchPath: cfg.DBExtraSearchPath,
 			HoistedSettings: cfg.DBHoistedTxSettings,
 			Generation:      s.loads.generation,
-			SkipTimezones:   true,
 		})
 		if err != nil {
 			return err

@@ -18,7 +18,7 @@ import (
 )
 
 // devDatabase is where the sample lives in the private cluster.
-const devDatabase = "postgres"
+const devDatabase = "shop"
 
 func devCommand() *cobra.Command {
 	var data string
@@ -55,6 +55,9 @@ func dev(ctx context.Context, place devdb.Options, flags map[string][]string, ou
 		defer cancel()
 		err = errors.Join(err, cluster.Stop(stopping))
 	}()
+	if err := shop.CreateDatabase(ctx, cluster.DSN("postgres"), devDatabase); err != nil {
+		return err
+	}
 	if err := shop.Load(ctx, cluster.DSN(devDatabase), newProgress(out)); err != nil {
 		return untilInterrupted(ctx, err)
 	}

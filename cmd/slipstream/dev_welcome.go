@@ -36,8 +36,8 @@ func devSecret(dir string) (string, error) {
 	return secret, nil
 }
 
-// sampleCustomer is the customer that the welcome's token is for.
-const sampleCustomer = 42
+// sampleCustomer is the customer that the welcome's token is for: the one with the most orders.
+const sampleCustomer = 1
 
 // sampleToken is valid for 30 days.
 func sampleToken(secret string, now time.Time) (string, error) {

@@ -10,8 +10,8 @@ import (
 
 // Summary counts what was loaded, in the words of PostgREST's log line.
 func (s *Snapshot) Summary() string {
-	return fmt.Sprintf("%d Relations, %d Relationships, %d Functions, %d Domain Representations, %d Media Type Handlers, %d Timezones",
-		len(s.Relations), len(s.Relationships), len(s.Functions), len(s.Representations), len(s.MediaHandlers), len(s.Timezones))
+	return fmt.Sprintf("%d Relations, %d Relationships, %d Functions, %d Domain Representations, %d Media Type Handlers",
+		len(s.Relations), len(s.Relationships), len(s.Functions), len(s.Representations), len(s.MediaHandlers))
 }
 
 // MarshalJSON renders the whole snapshot under PostgREST's names for its parts,
@@ -26,7 +26,6 @@ func (s *Snapshot) MarshalJSON() ([]byte, error) {
 		Functions       []*Function          `json:"dbRoutines"`
 		Representations []representationDump `json:"dbRepresentations"`
 		MediaHandlers   []mediaHandlerDump   `json:"dbMediaHandlers"`
-		Timezones       []string             `json:"dbTimezones"`
 	}{
 		s.Generation, s.LoadedAt, s.Version,
 		inOrder(s.Relations, Name.compare),
@@ -34,7 +33,6 @@ func (s *Snapshot) MarshalJSON() ([]byte, error) {
 		slices.Concat(inOrder(s.Functions, Name.compare)...),
 		dumpRepresentations(s.Representations),
 		dumpMediaHandlers(s.MediaHandlers),
-		slices.Sorted(maps.Keys(s.Timezones)),
 	})
 }
 

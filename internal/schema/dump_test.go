@@ -98,7 +98,7 @@ func TestSnapshotsOfTheSameCatalogAreTheSame(t *testing.T) {
 }
 
 func TestSummary(t *testing.T) {
-	want := "2 Relations, 2 Relationships, 1 Functions, 1 Domain Representations, 1 Media Type Handlers, 0 Timezones"
+	want := "2 Relations, 2 Relationships, 1 Functions, 1 Domain Representations, 1 Media Type Handlers"
 	if got := load(t, exposing("api"), dumped).Summary(); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

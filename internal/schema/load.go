@@ -20,9 +20,6 @@ type Options struct {
 	HoistedSettings []string
 	// Generation is copied to the snapshot.
 	Generation uint64
-	// SkipTimezones leaves Snapshot.Timezones empty: pg_timezone_names reads hundreds of files on the server
-	// (db-timezone-enabled).
-	SkipTimezones bool
 }
 
 // ErrNoTransaction is returned by Load when the Querier does not keep a
@@ -57,7 +54,6 @@ func Load(ctx context.Context, q pg.Querier, o Options) (*Snapshot, error) {
 		{"functions", l.functions},
 		{"representations", l.representations},
 		{"media handlers", l.mediaHandlers},
-		{"time zones", l.timezones},
 	}
 	for _, step := range steps {
 		if err := step.run(ctx, q); err != nil {

@@ -39,7 +39,7 @@ func sandbox(t testing.TB) loadFunc {
 
 // exposing are the options that most tests use.
 func exposing(schemas ...string) schema.Options {
-	return schema.Options{Schemas: schemas, SkipTimezones: true}
+	return schema.Options{Schemas: schemas}
 }
 
 func connect(t testing.TB, dsn string) *pg.Conn {
@@ -71,15 +71,6 @@ func TestLoadSaysWhatItRead(t *testing.T) {
 	s := load(t, schema.Options{Schemas: []string{"api"}, Generation: 7}, "create schema api")
 	if s.Generation != 7 || s.Version < 120000 || s.LoadedAt.IsZero() {
 		t.Errorf("generation %d, version %d, loaded at %v", s.Generation, s.Version, s.LoadedAt)
-	}
-	if _, ok := s.Timezones["Europe/Berlin"]; !ok {
-		t.Errorf("Europe/Berlin is not among %d time zones", len(s.Timezones))
-	}
-}
-
-func TestLoadLeavesOutTimezones(t *testing.T) {
-	if s := load(t, exposing("api"), "create schema api"); len(s.Timezones) != 0 {
-		t.Errorf("%d time zones were read", len(s.Timezones))
 	}
 }
 

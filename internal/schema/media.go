@@ -69,16 +69,3 @@ func (l *loader) mediaHandlers(ctx context.Context, q pg.Querier) error {
 		return err
 	})
 }
-
-func (l *loader) timezones(ctx context.Context, q pg.Querier) error {
-	l.snapshot.Timezones = make(map[string]struct{})
-	if l.options.SkipTimezones {
-		return nil
-	}
-	return each(ctx, q, `select name from pg_timezone_names`, nil, func(rows pg.Rows) error {
-		var name string
-		err := rows.Scan(&name)
-		l.snapshot.Timezones[name] = struct{}{}
-		return err
-	})
-}

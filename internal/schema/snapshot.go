@@ -36,8 +36,6 @@ type Snapshot struct {
 	Representations map[[2]string]Name
 	// MediaHandlers by (relation or function return) and media type.
 	MediaHandlers map[MediaHandlerKey]MediaHandler
-	// Timezones are the names of pg_timezone_names.
-	Timezones map[string]struct{}
 
 	hints hints
 }

@@ -19,6 +19,15 @@ const (
 	CustomerClaim = "customer_id"
 )
 
+// CreateDatabase makes the database for the sample unless it is there; dsn leads its superuser to another database of
+// the server.
+func CreateDatabase(ctx context.Context, dsn, name string) error {
+	if err := pg.CreateDatabase(ctx, dsn, name); err != nil {
+		return fmt.Errorf("create the database of the sample shop: %w", err)
+	}
+	return nil
+}
+
 // Progress is told how far a load is: done of total, in units of work, and what
 // is being done. Calls come one at a time, from several goroutines.
 type Progress func(done, total int64, step string)
