@@ -14,7 +14,7 @@ func serverOptions() []option {
 			doc:  "Port to listen on.",
 		},
 		{
-			name: "server-reuseport", defaultText: "false",
+			name: "server-reuseport", defaultText: "false", later: true,
 			bind: func(c *Config) value { return (*enabled)(&c.ServerReusePort) },
 			doc:  "Let several processes listen on the port (`SO_REUSEPORT`), so that a new one can start before the old one ends.",
 		},
@@ -74,7 +74,7 @@ func limitOptions() []option {
 			doc:  "Most bytes in the header fields of a request. More are answered with 431.",
 		},
 		{
-			name: "request-max-body", own: true, defaultText: "64MiB", reloadable: true,
+			name: "request-max-body", own: true, defaultText: "64MiB", reloadable: true, later: true,
 			bind: func(c *Config) value { return (*size)(&c.RequestMaxBody) },
 			doc:  "Longest body. Longer ones are answered with 413.",
 		},
@@ -130,13 +130,13 @@ func adminOptions() []option {
 func logOptions() []option {
 	return []option{
 		{
-			name: "log-level", defaultText: "error", reloadable: true,
+			name: "log-level", defaultText: "error",
 			bind: func(c *Config) value { return choice{&c.LogLevel, []string{"crit", "error", "warn", "info", "debug"}} },
 			doc: "Which requests are logged: `crit` none, `error` those answered with 5xx, `warn` 4xx too, `info` all. " +
 				"The server's own messages are always logged; `debug` adds its debug messages.",
 		},
 		{
-			name: "log-query", defaultText: "false", reloadable: true,
+			name: "log-query", defaultText: "false", reloadable: true, later: true,
 			bind: func(c *Config) value { return (*enabled)(&c.LogQuery) },
 			doc:  "Log the SQL of the requests that are logged.",
 		},
@@ -171,11 +171,11 @@ func logOptions() []option {
 func openAPIOptions() []option {
 	return []option{
 		{
-			name: "openapi-mode", defaultText: "follow-privileges", reloadable: true, later: true,
+			name: "openapi-mode", defaultText: "follow-privileges", reloadable: true,
 			bind: func(c *Config) value {
 				return choice{&c.OpenAPIMode, []string{"follow-privileges", "ignore-privileges", "disabled"}}
 			},
-			doc: "What the description at `/` shows: what the caller's role may use, everything exposed, or nothing at all.",
+			doc: "What the description at `/` shows: what the caller's role may use, everything exposed, or nothing at all. Only `disabled` has an effect yet.",
 		},
 		{
 			name: "openapi-security-active", defaultText: "false", reloadable: true, later: true,

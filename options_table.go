@@ -110,7 +110,7 @@ func databaseOptions() []option {
 			doc:  "Answer `Accept: application/vnd.pgrst.plan` with the execution plan. Plans reveal table sizes: keep it off in production.",
 		},
 		{
-			name: "db-prepared-statements", defaultText: "true", reloadable: true,
+			name: "db-prepared-statements", defaultText: "true",
 			bind: func(c *Config) value { return (*disabled)(&c.DisablePreparedStatements) },
 			doc:  "Prepare statements once per connection. Turn it off only behind a pooler in transaction mode that does not support them.",
 		},
@@ -157,7 +157,7 @@ func poolOptions() []option {
 			doc:  "Time after which a connection is replaced.",
 		},
 		{
-			name: "db-pool-automatic-recovery", defaultText: "true", reloadable: true,
+			name: "db-pool-automatic-recovery", defaultText: "true", later: true,
 			bind: func(c *Config) value { return (*disabled)(&c.DisablePoolRecovery) },
 			doc:  "Wait for a lost database to come back, answering 503 meanwhile. When off, the process ends with an error.",
 		},
@@ -167,12 +167,12 @@ func poolOptions() []option {
 func reloadOptions() []option {
 	return []option{
 		{
-			name: "db-channel", defaultText: "pgrst", reloadable: true,
+			name: "db-channel", defaultText: "pgrst",
 			bind: func(c *Config) value { return (*text)(&c.DBChannel) },
 			doc:  "Notification channel: `NOTIFY pgrst, 'reload schema'` and `'reload config'`.",
 		},
 		{
-			name: "db-channel-enabled", defaultText: "true", reloadable: true,
+			name: "db-channel-enabled", defaultText: "true",
 			bind: func(c *Config) value { return (*disabled)(&c.DisableChannel) },
 			doc:  "Listen on the channel. Turn it off behind a pooler in transaction mode.",
 		},

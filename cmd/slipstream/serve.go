@@ -33,7 +33,8 @@ func serveCommand() *cobra.Command {
 	return cmd
 }
 
-// serve runs a server until a signal ends it. load reads the configuration again for SIGUSR2.
+// serve runs a server until a signal ends it. load reads the configuration again when SIGUSR2 or a notification asks
+// for that.
 func serve(ctx context.Context, cfg slipstream.Config, load func() (slipstream.Config, error), stderr io.Writer) error {
 	ctx, release := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer release()
@@ -43,17 +44,17 @@ func serve(ctx context.Context, cfg slipstream.Config, load func() (slipstream.C
 	if err != nil {
 		return err
 	}
+	configure := func(ctx context.Context) {
+		cfg, err := load()
+		if err == nil {
+			err = server.ReloadConfig(ctx, cfg)
+		}
+		reportReload(ctx, stderr, "configuration", err)
+	}
+	server.OnConfigReload(configure)
 	defer onSignals(ctx, map[os.Signal]func(){
-		reloadSchema: func() {
-			reportReload(ctx, stderr, "schema", server.ReloadSchema(ctx))
-		},
-		reloadConfig: func() {
-			cfg, err := load()
-			if err == nil {
-				err = server.ReloadConfig(ctx, cfg)
-			}
-			reportReload(ctx, stderr, "configuration", err)
-		},
+		reloadSchema: func() { reportReload(ctx, stderr, "schema", server.ReloadSchema(ctx)) },
+		reloadConfig: func() { configure(ctx) },
 	})()
 	return server.Run(ctx)
 }
