@@ -14,7 +14,7 @@ func serverOptions() []option {
 			doc:  "Port to listen on.",
 		},
 		{
-			name: "server-reuseport", defaultText: "false", later: true,
+			name: "server-reuseport", defaultText: "false",
 			bind: func(c *Config) value { return (*enabled)(&c.ServerReusePort) },
 			doc:  "Let several processes listen on the port (`SO_REUSEPORT`), so that a new one can start before the old one ends.",
 		},
@@ -130,7 +130,7 @@ func adminOptions() []option {
 func logOptions() []option {
 	return []option{
 		{
-			name: "log-level", defaultText: "error",
+			name: "log-level", defaultText: "error", reloadable: true,
 			bind: func(c *Config) value { return choice{&c.LogLevel, []string{"crit", "error", "warn", "info", "debug"}} },
 			doc: "Which requests are logged: `crit` none, `error` those answered with 5xx, `warn` 4xx too, `info` all. " +
 				"The server's own messages are always logged; `debug` adds its debug messages.",

@@ -35,7 +35,7 @@ func (s *Server) serve(cfg Config, previous *serving) (*serving, error) {
 	verifier, err := auth.New(auth.Config{
 		AnonRole: cfg.DBAnonRole, Secret: cfg.JWTSecret, SecretIsBase64: cfg.JWTSecretIsBase64,
 		Audience: cfg.JWTAud, RoleClaimKey: cfg.JWTRoleClaimKey,
-		CacheMaxEntries: max(cfg.JWTCacheMaxEntries, 0), Logger: s.log,
+		CacheMaxEntries: max(cfg.JWTCacheMaxEntries, 0), Logger: s.log, Metrics: s.metrics,
 	})
 	if err != nil {
 		return nil, err
@@ -117,6 +117,9 @@ func (s *Server) ReloadConfig(ctx context.Context, cfg Config) error {
 		return err
 	}
 	s.current.Store(next)
+	if level, err := telemetry.ParseLevel(next.config.LogLevel); err == nil {
+		s.level.Set(level)
+	}
 	select {
 	case s.retired <- before:
 	default:
@@ -139,6 +142,10 @@ func (s *Server) adminHandler() http.Handler {
 			if err == nil {
 				_, err = w.Write(b)
 			}
+			return err
+		},
+		Config: func(w io.Writer) error {
+			_, err := io.WriteString(w, s.current.Load().config.YAML()) // with its secrets masked
 			return err
 		},
 		Log: s.log,

@@ -23,6 +23,7 @@ type Server struct {
 	db      *pg.DB
 	metrics *telemetry.Metrics
 	access  *telemetry.AccessLog
+	level   slog.LevelVar // of the access log
 	output  interface{ Close() error }
 	tracer  *telemetry.Tracer
 	own     *http.ServeMux // handlers of Handle
@@ -99,7 +100,8 @@ func (s *Server) openLogs(cfg Config) error {
 		return fmt.Errorf("log-level: %w", err)
 	}
 	s.output = out
-	s.access = telemetry.NewAccessLog(out, telemetry.AccessLogOptions{Level: level})
+	s.level.Set(level)
+	s.access = telemetry.NewAccessLog(out, telemetry.AccessLogOptions{Level: &s.level})
 	return s.metrics.CounterFunc("slipstream_access_log_dropped_total", "Access log lines lost to a slow output.",
 		func() float64 { return float64(s.access.Dropped()) })
 }
@@ -107,7 +109,7 @@ func (s *Server) openLogs(cfg Config) error {
 func (s *Server) watchPool() error {
 	err := s.metrics.WatchPool(func() telemetry.PoolStats {
 		p := s.db.Stats()
-		return telemetry.PoolStats{Max: p.Max, Available: p.Idle, InUse: p.InUse, Waiting: int(p.Waiting)}
+		return telemetry.PoolStats{Max: p.Max, Available: p.Idle, InUse: p.InUse, Waiting: int(p.Waiting), Timeouts: p.Timeouts}
 	})
 	if err != nil {
 		return fmt.Errorf("metrics: %w", err)

@@ -51,7 +51,7 @@ func queryCode(err error) string {
 func (c Config) apiServer(log *slog.Logger) edge.ServerOptions {
 	return edge.ServerOptions{
 		Address: edge.Address{
-			Host: c.ServerHost, Port: max(c.ServerPort, 0),
+			Host: c.ServerHost, Port: max(c.ServerPort, 0), ReusePort: c.ServerReusePort,
 			Socket: c.ServerUnixSocket, SocketMode: socketMode(c.ServerUnixSocketMode),
 		},
 		Limits: c.limits(), DrainTimeout: c.ServerDrainTimeout, Log: log,

@@ -100,6 +100,7 @@ func devConfig(cluster *devdb.Cluster, secret string, flags map[string][]string)
 
 // devServe runs the server, and ends it when the database does.
 func devServe(ctx context.Context, cluster *devdb.Cluster, cfg slipstream.Config, secret string, out io.Writer) error {
+	tuneRuntime()
 	server, err := slipstream.New(ctx, cfg)
 	if err != nil {
 		return err

@@ -36,6 +36,7 @@ func serveCommand() *cobra.Command {
 // serve runs a server until a signal ends it. load reads the configuration again when SIGUSR2 or a notification asks
 // for that.
 func serve(ctx context.Context, cfg slipstream.Config, load func() (slipstream.Config, error), stderr io.Writer) error {
+	tuneRuntime()
 	ctx, release := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer release()
 	context.AfterFunc(ctx, release) // a second signal has its default effect, which is to end the process

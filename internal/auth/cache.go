@@ -18,7 +18,10 @@ type digest [sha256.Size]byte
 // a memory dump holds no token. It is bounded in entries and in bytes, each
 // shard on its own, and evicts by SIEVE (Zhang et al., NSDI 2024), whose hits
 // change nothing but a flag and so run in parallel. A nil cache is always empty.
-type tokenCache struct{ shards []cacheShard }
+type tokenCache struct {
+	shards  []cacheShard
+	evicted func() // called for every token that made room
+}
 
 type cacheShard struct {
 	mu         sync.RWMutex
@@ -40,7 +43,7 @@ type cacheEntry struct {
 	older    *cacheEntry
 }
 
-func newTokenCache(maxEntries, maxBytes int) *tokenCache {
+func newTokenCache(maxEntries, maxBytes int, evicted func()) *tokenCache {
 	if maxEntries <= 0 {
 		return nil
 	}
@@ -48,7 +51,7 @@ func newTokenCache(maxEntries, maxBytes int) *tokenCache {
 	if maxEntries >= shardFrom {
 		n = cacheShards
 	}
-	c := &tokenCache{shards: make([]cacheShard, n)}
+	c := &tokenCache{shards: make([]cacheShard, n), evicted: evicted}
 	for i := range c.shards {
 		c.shards[i] = cacheShard{
 			entries:    make(map[digest]*cacheEntry),
@@ -96,6 +99,7 @@ func (c *tokenCache) put(d *digest, caller *Caller, v validity) {
 	}
 	for len(s.entries) >= s.maxEntries || s.bytes+e.size() > s.maxBytes {
 		s.evict()
+		c.evicted()
 	}
 	s.push(e)
 }

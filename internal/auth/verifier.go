@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/slipstream-go/slipstream/internal/telemetry"
 )
 
 // Defaults of Config.
@@ -51,6 +53,8 @@ type Config struct {
 	Client *http.Client
 	// Logger gets what the operator should know of keys. Default: nothing is logged.
 	Logger *slog.Logger
+	// Metrics counts the lookups of the cache; nil counts nothing.
+	Metrics *telemetry.Metrics
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 }
@@ -64,6 +68,7 @@ type Verifier struct {
 	role      rolePath
 	now       func() time.Time
 	log       *slog.Logger
+	metrics   *telemetry.Metrics
 	cacheMax  struct{ entries, bytes int }
 	keys      atomic.Pointer[keySet] // nil as long as there are none
 	remote    *remote                // nil unless the secret is an address
@@ -78,7 +83,7 @@ type keySet struct {
 
 // New checks the configuration. It opens nothing and starts no goroutine.
 func New(c Config) (*Verifier, error) {
-	v := &Verifier{audience: c.Audience, anonRole: c.AnonRole, now: c.Now, log: c.Logger}
+	v := &Verifier{audience: c.Audience, anonRole: c.AnonRole, now: c.Now, log: c.Logger, metrics: c.Metrics}
 	if v.now == nil {
 		v.now = time.Now
 	}
@@ -140,7 +145,7 @@ func checkOurAudience(aud string) error {
 
 // use makes these the keys, and forgets the tokens that others verified.
 func (v *Verifier) use(keys []key) {
-	v.keys.Store(&keySet{keys: keys, cache: newTokenCache(v.cacheMax.entries, v.cacheMax.bytes)})
+	v.keys.Store(&keySet{keys: keys, cache: newTokenCache(v.cacheMax.entries, v.cacheMax.bytes, v.metrics.JWTEvicted)})
 }
 
 // Run keeps the keys behind a JWK set's address fresh until ctx ends, and
@@ -178,7 +183,11 @@ func (v *Verifier) verify(ctx context.Context, raw string) (*Caller, error) {
 	}
 	var onStack [1024]byte // most tokens fit, and cost no allocation
 	d := digest(sha256.Sum256(append(onStack[:0], raw...)))
-	if e := set.cache.get(&d); e != nil {
+	e := set.cache.get(&d)
+	if set.cache != nil {
+		v.metrics.JWTLookup(e != nil)
+	}
+	if e != nil {
 		if err := e.validity.check(v.now()); err != nil {
 			set.cache.remove(e)
 			return nil, err

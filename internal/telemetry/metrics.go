@@ -27,7 +27,6 @@ type Metrics struct {
 	requests *requestMetrics
 	schema   schemaMetrics
 	jwt      jwtMetrics
-	timeouts prometheus.Counter
 }
 
 // NewMetrics returns metrics with nothing counted. It starts nothing.
@@ -41,7 +40,6 @@ func NewMetrics(o MetricsOptions) *Metrics {
 		requests: newRequestMetrics(reg, o.MaxRoutes),
 		schema:   newSchemaMetrics(reg),
 		jwt:      newJWTMetrics(reg),
-		timeouts: counter(reg, "pgrst_db_pool_timeouts_total", "Requests that got no pool connection in time."),
 	}
 	reg.MustRegister(
 		collectors.NewGoCollector(),

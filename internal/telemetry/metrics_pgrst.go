@@ -73,14 +73,7 @@ func (m *Metrics) JWTEvicted() {
 	}
 }
 
-// PoolTimeout counts a request that got no connection in time.
-func (m *Metrics) PoolTimeout() {
-	if m != nil {
-		m.timeouts.Inc()
-	}
-}
-
-// PoolStats is the state of the connection pool, all numbers of connections save Waiting.
+// PoolStats is the state of the connection pool: numbers of connections, save Waiting and Timeouts.
 type PoolStats struct {
 	// Max is the pool's size limit.
 	Max int
@@ -90,6 +83,8 @@ type PoolStats struct {
 	InUse int
 	// Waiting is the number of requests that wait for a connection.
 	Waiting int
+	// Timeouts is the number of requests so far that got no connection in time.
+	Timeouts int64
 }
 
 // WatchPool has stats asked at every scrape. A second pool is an error.
@@ -97,20 +92,21 @@ func (m *Metrics) WatchPool(stats func() PoolStats) error {
 	if m == nil {
 		return nil
 	}
-	gauge := func(name, help string) *prometheus.Desc { return prometheus.NewDesc(name, help, nil, nil) }
+	desc := func(name, help string) *prometheus.Desc { return prometheus.NewDesc(name, help, nil, nil) }
 	return m.registry.Register(&poolCollector{
 		stats:     stats,
-		max:       gauge("pgrst_db_pool_max", "Most connections the pool may open."),
-		available: gauge("pgrst_db_pool_available", "Open connections that are idle."),
-		waiting:   gauge("pgrst_db_pool_waiting", "Requests waiting for a connection."),
-		inUse:     gauge("slipstream_db_pool_in_use", "Open connections that are lent out."),
+		max:       desc("pgrst_db_pool_max", "Most connections the pool may open."),
+		available: desc("pgrst_db_pool_available", "Open connections that are idle."),
+		waiting:   desc("pgrst_db_pool_waiting", "Requests waiting for a connection."),
+		inUse:     desc("slipstream_db_pool_in_use", "Open connections that are lent out."),
+		timeouts:  desc("pgrst_db_pool_timeouts_total", "Requests that got no pool connection in time."),
 	})
 }
 
 // poolCollector asks once per scrape, so that the gauges agree with each other.
 type poolCollector struct {
-	stats                          func() PoolStats
-	max, available, waiting, inUse *prometheus.Desc
+	stats                                    func() PoolStats
+	max, available, waiting, inUse, timeouts *prometheus.Desc
 }
 
 func (c *poolCollector) Describe(ch chan<- *prometheus.Desc) {
@@ -118,6 +114,7 @@ func (c *poolCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- c.available
 	ch <- c.waiting
 	ch <- c.inUse
+	ch <- c.timeouts
 }
 
 func (c *poolCollector) Collect(ch chan<- prometheus.Metric) {
@@ -129,4 +126,5 @@ func (c *poolCollector) Collect(ch chan<- prometheus.Metric) {
 	send(c.available, s.Available)
 	send(c.waiting, s.Waiting)
 	send(c.inUse, s.InUse)
+	ch <- prometheus.MustNewConstMetric(c.timeouts, prometheus.CounterValue, float64(s.Timeouts))
 }

@@ -39,15 +39,13 @@ func TestPostgRESTMetricNames(t *testing.T) {
 		`# TYPE pgrst_schema_cache_loads_total counter`,
 		`pgrst_schema_cache_loads_total{status="SUCCESS"} 0`,
 		`pgrst_schema_cache_loads_total{status="FAIL"} 0`,
-		`pgrst_db_pool_timeouts_total 0`,
 	)
 	m.SchemaLoaded(1500 * time.Millisecond)
 	m.SchemaLoadFailed()
 	m.JWTLookup(true)
 	m.JWTLookup(false)
 	m.JWTEvicted()
-	m.PoolTimeout()
-	stats := telemetry.PoolStats{Max: 10, Available: 3, InUse: 2, Waiting: 1}
+	stats := telemetry.PoolStats{Max: 10, Available: 3, InUse: 2, Waiting: 1, Timeouts: 1}
 	if err := m.WatchPool(func() telemetry.PoolStats { return stats }); err != nil {
 		t.Fatal(err)
 	}
@@ -62,6 +60,7 @@ func TestPostgRESTMetricNames(t *testing.T) {
 		`pgrst_jwt_cache_requests_total 2`,
 		`pgrst_jwt_cache_hits_total 1`,
 		`pgrst_jwt_cache_evictions_total 1`,
+		`# TYPE pgrst_db_pool_timeouts_total counter`,
 		`pgrst_db_pool_timeouts_total 1`,
 		`# TYPE pgrst_db_pool_max gauge`,
 		`pgrst_db_pool_max 10`,
@@ -160,7 +159,6 @@ func TestNilMetricsCountNothing(t *testing.T) {
 	m.SchemaLoadFailed()
 	m.JWTLookup(true)
 	m.JWTEvicted()
-	m.PoolTimeout()
 	if m.WatchPool(nil) != nil || m.GaugeFunc("", "", nil) != nil || m.CounterFunc("", "", nil) != nil {
 		t.Error("nil metrics return errors")
 	}
