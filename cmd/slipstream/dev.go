@@ -21,8 +21,8 @@ import (
 const devDatabase = "shop"
 
 func devCommand() *cobra.Command {
-	var data string
-	var reset bool
+	var place devdb.Options
+	var scale float64
 	cmd := &cobra.Command{
 		Use:   "dev",
 		Short: "Serve a private PostgreSQL with sample data, to try things on",
@@ -32,18 +32,22 @@ func devCommand() *cobra.Command {
 		Args: noArguments,
 	}
 	options := addOptionFlags(cmd)
-	cmd.Flags().StringVar(&data, "data", ".slipstream", "`DIR` of the data")
-	cmd.Flags().BoolVar(&reset, "reset", false, "throw the data away and begin again")
+	cmd.Flags().StringVar(&place.Dir, "data", ".slipstream", "`DIR` of the data")
+	cmd.Flags().BoolVar(&place.Reset, "reset", false, "throw the data away and begin again")
+	cmd.Flags().Float64Var(&scale, "scale", 1, "`PART` of the sample's rows to make when there are none: 0.01 for 1,000 products instead of 100,000")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx, release := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 		defer release()
-		return dev(ctx, devdb.Options{Dir: data, Reset: reset}, options.texts, cmd.OutOrStdout())
+		if scale <= 0 || scale > 1 {
+			return usagef("--scale is %v; give more than 0 and at most 1", scale)
+		}
+		return dev(ctx, place, scale, options.texts, cmd.OutOrStdout())
 	}
 	return cmd
 }
 
 // dev runs the private database and a server on it until ctx is done.
-func dev(ctx context.Context, place devdb.Options, flags map[string][]string, out io.Writer) (err error) {
+func dev(ctx context.Context, place devdb.Options, scale float64, flags map[string][]string, out io.Writer) (err error) {
 	place.TCP = true // so that psql and other tools of the user's get in too
 	fmt.Fprintln(out, "Starting a private PostgreSQL in", place.Dir)
 	cluster, err := devdb.Start(ctx, place)
@@ -58,7 +62,7 @@ func dev(ctx context.Context, place devdb.Options, flags map[string][]string, ou
 	if err := shop.CreateDatabase(ctx, cluster.DSN("postgres"), devDatabase); err != nil {
 		return err
 	}
-	if err := shop.Load(ctx, cluster.DSN(devDatabase), newProgress(out)); err != nil {
+	if err := shop.LoadScale(ctx, cluster.DSN(devDatabase), scale, newProgress(out)); err != nil {
 		return untilInterrupted(ctx, err)
 	}
 	secret, err := devSecret(cluster.Dir())

@@ -71,7 +71,7 @@ export TOKEN=%[5]s
   Worth trying:
 
 curl 'http://%[1]s/products?select=name,price,rating,brands(name)&order=price.desc&limit=3'
-curl 'http://%[1]s/rpc/search_products?query=wool%%20blanket&select=name,price&limit=5'
+curl 'http://%[1]s/rpc/search_products?query=wool&select=name,price&limit=5'
 curl 'http://%[1]s/orders?select=placed_at,status,total,order_items(quantity,products(name))&limit=2' -H "Authorization: Bearer $TOKEN"
 curl -i 'http://%[1]s/products?select=id,name&order=name&limit=5' -H 'Prefer: pagination=cursor'
 curl 'http://%[1]s/products?select=...categories(category:name),count(),price.avg()&limit=5'
