@@ -49,12 +49,12 @@ func mayImport() map[string][]string {
 }
 
 const (
-	telemetry = "internal/telemetry"
-	pgtest    = "internal/pgtest"
+	telemetry  = "internal/telemetry"
+	testServer = "internal/pgtest"
 )
 
 // mayImportPgx are the packages that touch the driver.
-var mayImportPgx = []string{"internal/pg", "internal/feed", "jobs", pgtest}
+var mayImportPgx = []string{"internal/pg", "internal/feed", "jobs", testServer}
 
 func TestImports(t *testing.T) {
 	allowed := mayImport()
@@ -80,7 +80,7 @@ func TestImports(t *testing.T) {
 
 // importProblem says why a package of the module may not import a path, or nothing.
 func importProblem(dir, imported string, rule []string) string {
-	if imported == "testing" && dir != pgtest {
+	if imported == "testing" && dir != testServer {
 		return `production code imports "testing": move what needs it to a _test.go file`
 	}
 	if strings.HasPrefix(imported, "github.com/jackc/pgx") && !slices.Contains(mayImportPgx, dir) {
@@ -96,7 +96,7 @@ func importProblem(dir, imported string, rule []string) string {
 	if target == telemetry {
 		return ""
 	}
-	if target != pgtest && slices.ContainsFunc(rule, func(r string) bool { return matches(r, target) }) {
+	if target != testServer && slices.ContainsFunc(rule, func(r string) bool { return matches(r, target) }) {
 		return ""
 	}
 	return "imports " + imported + ", which mayImport in imports_test.go does not allow"
