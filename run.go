@@ -33,25 +33,30 @@ func (s *Server) Run(ctx context.Context) error {
 	var support sync.WaitGroup
 	s.support(below, &support)
 
-	errs := make(chan error, 2)
-	serving := 1
-	go func() { errs <- s.api.Serve(ctx, s.Handler()) }()
-	// The admin server stays while the API drains, so that /ready can say so.
-	adminCtx, endAdmin := context.WithCancel(context.WithoutCancel(ctx))
+	// The admin server stays while the API drains, so that /ready can say so. When one of the two fails, both end.
+	api, endAPI := context.WithCancel(ctx)
+	defer endAPI()
+	admin, endAdmin := context.WithCancel(context.WithoutCancel(ctx))
 	defer endAdmin()
-	if cfg.AdminServerPort != NoPort || cfg.AdminServerUnixSocket != "" {
-		serving++
-		go func() { errs <- s.admin.Serve(adminCtx, s.adminHandler()) }()
-	}
-	err := <-errs
+	var adminErr error
+	adminDone := make(chan struct{})
+	go func() {
+		defer close(adminDone)
+		if cfg.hasAdmin() {
+			defer endAPI()
+			adminErr = s.admin.Serve(admin, s.adminHandler())
+		}
+	}()
+	err := s.api.Serve(api, s.Handler())
 	endAdmin()
-	for range serving - 1 {
-		err = errors.Join(err, <-errs)
-	}
+	<-adminDone
+	err = errors.Join(err, adminErr)
 	endBelow()
 	support.Wait()
 	return errors.Join(err, s.close(ctx))
 }
+
+func (c Config) hasAdmin() bool { return c.AdminServerPort != NoPort || c.AdminServerUnixSocket != "" }
 
 // listen binds both addresses, so that a taken port is an error at once.
 func (s *Server) listen(ctx context.Context, cfg Config) error {
@@ -59,7 +64,7 @@ func (s *Server) listen(ctx context.Context, cfg Config) error {
 		return fmt.Errorf("API server: %w", err)
 	}
 	s.log.Info("API server listening", "address", s.Addr())
-	if cfg.AdminServerPort == NoPort && cfg.AdminServerUnixSocket == "" {
+	if !cfg.hasAdmin() {
 		return nil
 	}
 	if err := s.admin.Listen(ctx); err != nil {
