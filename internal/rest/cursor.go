@@ -5,9 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/slipstream-go/slipstream/internal/apierr"
@@ -110,60 +108,16 @@ func (x *exchange) readCursor() error {
 }
 
 // cursorKey is the checked key of the request's cursor.
-func (x *exchange) cursorKey(p *plan.Read) ([][]byte, error) {
+func (x *exchange) cursorKey(p *planned) ([][]byte, error) {
 	if p.Keyset == nil || x.req.Query.Cursor == "" {
 		return nil, nil
 	}
 	return decodeCursor(x.options.CursorSecret, p.Keyset.Order, x.req.Query.Cursor, len(p.Keyset.Columns))
 }
 
-// setLinks adds the Link headers (RFC 8288) to the pages around this one.
-func (a *answer) setLinks() error {
-	if a.plan.Keyset == nil {
-		return nil
-	}
-	var page struct {
-		first, last []*string
-		more        bool
-	}
-	if err := json.Unmarshal(a.keyset, &[]any{&page.first, &page.last, &page.more}); err != nil {
-		return fmt.Errorf("read the page's keys: %w", err)
-	}
-	if len(page.first) == 0 {
-		return nil // an empty page leads nowhere
-	}
-	backward, started := a.plan.Keyset.Backward, a.req.Query.Cursor != ""
-	if backward {
-		page.first, page.last = page.last, page.first
-	}
-	if started && !backward || backward && page.more {
-		a.w.Header().Add("Link", a.link("prev", true, page.first))
-	}
-	if backward || page.more {
-		a.w.Header().Add("Link", a.link("next", false, page.last))
-	}
-	return nil
-}
-
-func (a *answer) link(rel string, backward bool, key []*string) string {
-	cursor := encodeCursor(a.options.CursorSecret, a.plan.Keyset.Order, backward, key)
-	var query strings.Builder
-	for part := range strings.SplitSeq(a.r.URL.RawQuery, "&") {
-		name, _, _ := strings.Cut(part, "=")
-		if part == "" || unescape(name) == "cursor" && unescape(part) == "cursor="+a.req.Query.Cursor {
-			continue
-		}
-		query.WriteString(part)
-		query.WriteByte('&')
-	}
-	// The path and query come from a parsed URL; a > in them would end the reference.
-	target := strings.NewReplacer(">", "%3E", "<", "%3C", " ", "%20", "\"", "%22").Replace(a.r.URL.EscapedPath() + "?" + query.String())
-	return "<" + target + "cursor=" + cursor + `>; rel="` + rel + `"`
-}
-
 // explainKeyset tells whether a refused cursor page was refused for the key's columns, which the client may not have
 // asked for itself.
-func (x *exchange) explainKeyset(p *plan.Read, err error) error {
+func (x *exchange) explainKeyset(p *planned, err error) error {
 	var refused *pg.Error
 	if p.Keyset == nil || !errors.As(err, &refused) || refused.Code != "42501" {
 		return err
@@ -177,7 +131,7 @@ func (x *exchange) explainKeyset(p *plan.Read, err error) error {
 			Args: [][]byte{[]byte(name), []byte(c)},
 		}
 	}
-	if x.db.Read(x.r.Context(), x.tx(p), statements, check) != nil {
+	if x.db.Read(x.r.Context(), &x.tx, statements, check) != nil {
 		return err
 	}
 	var hidden []string
@@ -200,6 +154,11 @@ func (x *exchange) explainKeyset(p *plan.Read, err error) error {
 type columnCheck struct{ allowed []bool }
 
 func (c *columnCheck) Columns(int, []string) error { return nil }
+
+func (c *columnCheck) Restart() bool {
+	c.allowed = nil
+	return true
+}
 
 func (c *columnCheck) Row(_ int, values [][]byte) error {
 	c.allowed = append(c.allowed, string(values[0]) == "t")

@@ -37,9 +37,9 @@ type Options struct {
 	CursorSecret []byte
 	// StreamBuffer is how much of a streamed answer is held back to give it exact headers, in bytes; default 1 MiB.
 	StreamBuffer int
-	// Plans bounds the plan cache, default 4096 shapes.
-	Plans  int
-	Logger *slog.Logger
+	// PlanCache bounds the memory of the plan cache, in bytes; default 16 MiB, some 8000 plans.
+	PlanCache int
+	Logger    *slog.Logger
 }
 
 // Catalog is what is known of the database at one moment.
@@ -50,11 +50,12 @@ type Catalog struct {
 
 // Handler serves the data API.
 type Handler struct {
-	options    Options
-	db         *pg.DB
-	catalog    func() *Catalog
-	plans      *planCache
-	preRequest string
+	options     Options
+	db          *pg.DB
+	catalog     func() *Catalog
+	plans       *planCache
+	preRequest  string            // quoted
+	searchPaths map[string]string // by schema
 }
 
 // New returns a handler on db. catalog gives the current catalog, or nil while none has been loaded.
@@ -62,15 +63,18 @@ func New(o Options, db *pg.DB, catalog func() *Catalog) *Handler {
 	if o.StreamBuffer == 0 {
 		o.StreamBuffer = 1 << 20
 	}
-	if o.Plans == 0 {
-		o.Plans = 4096
+	if o.PlanCache == 0 {
+		o.PlanCache = 16 << 20
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	h := &Handler{options: o, db: db, catalog: catalog, plans: newPlanCache(o.Plans)}
+	h := &Handler{options: o, db: db, catalog: catalog, plans: newPlanCache(o.PlanCache), searchPaths: map[string]string{}}
 	if o.PreRequest != (schema.Name{}) {
 		h.preRequest = plan.QuoteName(o.PreRequest)
+	}
+	for _, s := range o.Request.Schemas {
+		h.searchPaths[s] = searchPath(s, o.ExtraSearchPath)
 	}
 	return h
 }
@@ -82,7 +86,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serve returns an error only as long as nothing of the answer was written.
+// serve returns an error only as long as nothing of the answer was written and no header of it set.
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 	info := telemetry.RequestFrom(r.Context())
 	info.StartTiming()
@@ -110,10 +114,13 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 	case http.MethodOptions:
 		return x.describe()
 	}
-	return x.unsupported()
+	return &apierr.Error{
+		Code: "SLIP501", Message: "This version serves reads only: " + r.Method + " is not available",
+		Hint: "Use GET, HEAD or OPTIONS",
+	}
 }
 
-// exchange is one request and its answer.
+// exchange is one request and its answer. What every request needs is in here, to be one allocation.
 type exchange struct {
 	*Handler
 	w       http.ResponseWriter
@@ -122,6 +129,10 @@ type exchange struct {
 	info    *telemetry.Request
 	catalog *Catalog
 	caller  *auth.Caller
+
+	tx       pg.Tx
+	settings [8]pg.Setting // room for those of tx
+	fields   fields
 }
 
 // root answers /, which has no description of its own yet.
@@ -133,22 +144,4 @@ func (x *exchange) root() error {
 		Code: "SLIP501", Message: "The OpenAPI description is not served by this version",
 		Hint: "Ask for a relation by its name, such as /products, or for a function, such as /rpc/search_products",
 	}
-}
-
-// unsupported refuses the methods that change data.
-func (x *exchange) unsupported() error {
-	method := x.r.Method
-	switch method {
-	case http.MethodPost, http.MethodPatch, http.MethodPut, http.MethodDelete:
-		if x.req.Target == request.Function && method != http.MethodPost {
-			return apierr.New("PGRST101", "Cannot use the "+method+" method on RPC")
-		}
-		if x.req.Target != request.Root {
-			return &apierr.Error{
-				Code: "SLIP501", Message: "This version serves reads only: " + method + " is not available",
-				Hint: "Use GET, HEAD or OPTIONS",
-			}
-		}
-	}
-	return apierr.New("PGRST117", "Unsupported HTTP method: "+method)
 }

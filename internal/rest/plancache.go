@@ -1,7 +1,8 @@
 package rest
 
 import (
-	"strconv"
+	"encoding/binary"
+	"strings"
 	"sync"
 
 	"github.com/slipstream-go/slipstream/internal/plan"
@@ -9,36 +10,65 @@ import (
 	"github.com/slipstream-go/slipstream/internal/schema"
 )
 
-// planCache holds the plans of the shapes seen last. It keeps two generations: when the young one is full it becomes
-// the old one, and what nobody asks for until the next turn is forgotten. Reading takes no exclusive lock.
+// planned is a plan with the parts of the answer that are the same whenever it runs.
+type planned struct {
+	*plan.Read
+	contentType string
+	warning     string
+	route       string // for telemetry
+}
+
+// cost is about how many bytes the plan takes in the cache, with its key.
+func (p *planned) cost(key []byte) int {
+	const fixed = 1 << 10
+	return fixed + 2*len(key) + len(p.SQL) + len(p.EstimateSQL) + 64*(len(p.Args)+len(p.EstimateArgs))
+}
+
+// planCache holds plans made for one catalog snapshot; a newer snapshot empties it. It keeps two generations: when the
+// young one is full it becomes the old one, and what nobody asks for until the next turn is forgotten. Reading takes no
+// exclusive lock.
 type planCache struct {
-	size       int
+	most       int // bytes of one generation
 	mu         sync.RWMutex
-	young, old map[string]*plan.Read
+	snapshot   *schema.Snapshot
+	young, old map[string]*planned
+	bytes      int // of young
 }
 
-func newPlanCache(size int) *planCache {
-	return &planCache{size: max(size/2, 1), young: map[string]*plan.Read{}}
-}
+func newPlanCache(bytes int) *planCache { return &planCache{most: bytes / 2} }
 
-func (c *planCache) get(key []byte) *plan.Read {
+func (c *planCache) get(s *schema.Snapshot, key []byte) *planned {
 	c.mu.RLock()
-	p, ok := c.young[string(key)]
-	if !ok {
+	if c.snapshot != s {
+		c.mu.RUnlock()
+		return nil
+	}
+	p, young := c.young[string(key)]
+	if !young {
 		p = c.old[string(key)]
 	}
 	c.mu.RUnlock()
-	if !ok && p != nil {
-		c.put(key, p)
+	if !young && p != nil {
+		c.put(s, key, p)
 	}
 	return p
 }
 
-func (c *planCache) put(key []byte, p *plan.Read) {
+// put keeps a plan, unless a newer snapshot has come meanwhile.
+func (c *planCache) put(s *schema.Snapshot, key []byte, p *planned) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.young) >= c.size {
-		c.old, c.young = c.young, make(map[string]*plan.Read, c.size)
+	if c.snapshot != s {
+		if c.snapshot != nil && c.snapshot.Generation > s.Generation {
+			return
+		}
+		c.snapshot, c.young, c.old, c.bytes = s, map[string]*planned{}, nil, 0
+	}
+	if _, known := c.young[string(key)]; known {
+		return // two requests made it at the same time
+	}
+	if c.bytes += p.cost(key); c.bytes > c.most {
+		c.old, c.young, c.bytes = c.young, map[string]*planned{}, p.cost(key)
 	}
 	c.young[string(key)] = p
 }
@@ -46,54 +76,51 @@ func (c *planCache) put(key []byte, p *plan.Read) {
 var keyPool = sync.Pool{New: func() any { return new([]byte) }}
 
 // plan finds or makes the plan of the request's shape.
-func (x *exchange) plan() (*plan.Read, error) {
+func (x *exchange) plan() (*planned, error) {
 	buf := keyPool.Get().(*[]byte)
 	defer keyPool.Put(buf)
-	key := appendKey((*buf)[:0], x.catalog.Schema, x.req)
+	key := appendKey((*buf)[:0], x.req)
 	*buf = key
-	if p := x.plans.get(key); p != nil {
+	if p := x.plans.get(x.catalog.Schema, key); p != nil {
 		return p, nil
 	}
-	p, err := plan.New(x.catalog.Schema, x.req, x.options.Plan)
+	read, err := plan.New(x.catalog.Schema, x.req, x.options.Plan)
 	if err != nil {
 		return nil, err
 	}
-	x.plans.put(key, p)
+	p := &planned{Read: read, contentType: read.Media.ContentType(), warning: deprecation(read.Renames), route: strings.Clone(x.req.Name)}
+	if read.Function != nil {
+		p.route = "rpc/" + p.route
+	}
+	x.plans.put(x.catalog.Schema, key, p)
 	return p, nil
 }
 
-// appendKey encodes everything that a plan depends on. Parts of variable length carry their length, so that no two
-// requests of different shape have the same key.
-func appendKey(dst []byte, s *schema.Snapshot, r *request.Request) []byte {
-	part := func(text string) {
-		dst = strconv.AppendInt(dst, int64(len(text)), 10)
-		dst = append(dst, ':')
-		dst = append(dst, text...)
+// appendKey encodes everything of a request that its plan depends on. Parts of variable length carry their length, so
+// that no two requests of different shape have the same key.
+func appendKey(dst []byte, r *request.Request) []byte {
+	text := func(s string) {
+		dst = binary.AppendUvarint(dst, uint64(len(s)))
+		dst = append(dst, s...)
 	}
-	flag := func(on bool) {
+	var flags byte
+	for i, on := range [...]bool{
+		r.Method == "HEAD",
+		r.Window.Limit != request.NoLimit,
+		r.Window.Offset > 0,
+		r.Prefer.Pagination != "",
+	} {
 		if on {
-			dst = append(dst, '1')
-		} else {
-			dst = append(dst, '0')
+			flags |= 1 << i
 		}
 	}
-	dst = strconv.AppendUint(dst, s.Generation, 36)
-	dst = append(dst, byte('0'+int(r.Target)))
-	flag(r.Method == "HEAD")
-	flag(r.Window.Limit != request.NoLimit)
-	flag(r.Window.Offset > 0)
-	for _, w := range r.Query.Windows {
-		flag(w.Limit != request.NoLimit)
-		flag(w.Offset > 0)
-	}
-	part(r.Schema)
-	part(r.Name)
-	part(r.Prefer.Count)
-	flag(r.Prefer.Pagination != "")
-	flag(r.Query.CursorBackward)
+	dst = append(dst, byte(r.Target), flags)
+	text(r.Schema)
+	text(r.Name)
+	text(r.Prefer.Count)
+	dst = binary.AppendUvarint(dst, uint64(len(r.Accept)))
 	for i := range r.Accept {
-		part(r.Accept[i].String())
+		text(r.Accept[i].String())
 	}
-	dst = append(dst, '|')
 	return r.Query.AppendShape(dst)
 }

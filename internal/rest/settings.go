@@ -3,18 +3,17 @@ package rest
 import (
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/slipstream-go/slipstream/internal/auth"
 	"github.com/slipstream-go/slipstream/internal/pg"
 	"github.com/slipstream-go/slipstream/internal/plan"
 )
 
-// tx gives the transaction that a plan runs in.
-func (x *exchange) tx(p *plan.Read) *pg.Tx {
-	tx := x.transaction(x.r, x.caller, x.catalog, x.req.Schema)
+// begin fills in the transaction that a plan runs in.
+func (x *exchange) begin(p *planned) {
+	x.transaction(&x.tx, x.settings[:0], x.r, x.caller, x.catalog, x.req.Schema)
+	tx := &x.tx
 	if tz := x.req.Prefer.Timezone; tz != "" {
 		tx.Settings = append(tx.Settings, pg.Setting{Name: "timezone", Value: tz})
 	}
@@ -27,7 +26,6 @@ func (x *exchange) tx(p *plan.Read) *pg.Tx {
 		}
 	}
 	tx.Settings = append(tx.Settings, x.options.AppSettings...)
-	return tx
 }
 
 // Tx gives the transaction settings of a request that is not the data API's own, in the default schema.
@@ -39,126 +37,86 @@ func (h *Handler) Tx(r *http.Request) (*pg.Tx, error) {
 	case caller == nil:
 		return nil, errNoCaller
 	}
-	tx := h.transaction(r, caller, catalog, h.options.Request.Schemas[0])
+	tx := new(pg.Tx)
+	h.transaction(tx, nil, r, caller, catalog, h.options.Request.Schemas[0])
 	tx.Settings = append(tx.Settings, h.options.AppSettings...)
 	return tx, nil
 }
 
-// transaction is the caller's role and everything that policies and functions may ask for with current_setting
+// transaction fills in the caller's role and everything that policies and functions may ask for with current_setting
 // (https://postgrest.org/en/stable/references/transactions.html#transaction-scoped-settings).
-func (h *Handler) transaction(r *http.Request, caller *auth.Caller, catalog *Catalog, schema string) *pg.Tx {
+func (h *Handler) transaction(tx *pg.Tx, room []pg.Setting, r *http.Request, caller *auth.Caller, catalog *Catalog, schema string) {
 	role := catalog.Roles[caller.Role]
-	tx := &pg.Tx{
-		Role:         caller.Role,
-		SearchPath:   searchPath(schema, h.options.ExtraSearchPath),
-		RoleSettings: role.Settings,
-		Isolation:    role.Isolation,
-		PreRequest:   h.preRequest,
-	}
+	tx.Role = caller.Role
+	tx.SearchPath = h.searchPaths[schema]
+	tx.RoleSettings = role.Settings
 	if len(h.options.RoleDefaults) > 0 {
 		tx.RoleSettings = slices.Concat(h.options.RoleDefaults, role.Settings)
 	}
-	buf := make([]byte, 0, 512)
-	buf = appendHeaders(buf, r)
-	cookies := len(buf)
-	buf = appendCookies(buf, r)
-	tx.Settings = make([]pg.Setting, 0, 6+len(h.options.AppSettings))
-	tx.Settings = append(tx.Settings,
+	tx.Isolation = role.Isolation
+	tx.PreRequest = h.preRequest
+	tx.Settings = append(room,
 		pg.Setting{Name: "request.jwt.claims", Value: string(caller.Claims)},
 		pg.Setting{Name: "request.method", Value: r.Method},
 		pg.Setting{Name: "request.path", Value: r.URL.EscapedPath()},
-		pg.Setting{Name: "request.headers", Value: string(buf[:cookies])},
-		pg.Setting{Name: "request.cookies", Value: string(buf[cookies:])},
+		pg.Setting{Name: "request.headers", Value: headersJSON(r)},
+		pg.Setting{Name: "request.cookies", Value: cookiesJSON(r)},
 	)
-	return tx
 }
 
 func searchPath(first string, extra []string) string {
-	var b strings.Builder
-	b.WriteString(plan.QuoteIdent(first))
+	quoted := []string{plan.QuoteIdent(first)}
 	for _, s := range extra {
-		b.WriteString(", ")
-		b.WriteString(plan.QuoteIdent(s))
+		quoted = append(quoted, plan.QuoteIdent(s))
 	}
-	return b.String()
+	return strings.Join(quoted, ", ")
 }
 
-// appendHeaders renders the headers as a JSON object with lower-case names. Cookies have a setting of their own.
-func appendHeaders(dst []byte, r *http.Request) []byte {
-	dst = append(dst, `{"host":`...)
-	dst = appendJSON(dst, r.Host)
+// headersJSON renders the headers as a JSON object with lower-case names; of several with one name the last one counts.
+// Cookies have a setting of their own.
+func headersJSON(r *http.Request) string {
+	var room [1024]byte
+	b := append(room[:0], `{"host":`...)
+	b = appendJSON(b, r.Host)
 	for name, values := range r.Header {
 		if name == "Cookie" || len(values) == 0 {
 			continue
 		}
-		dst = append(dst, ',', '"')
+		b = append(b, ',', '"')
 		for i := range len(name) { // a token of RFC 9110: ASCII, nothing to escape
 			c := name[i]
 			if c >= 'A' && c <= 'Z' {
 				c += 'a' - 'A'
 			}
-			dst = append(dst, c)
+			b = append(b, c)
 		}
-		dst = append(dst, '"', ':')
-		dst = appendJSON(dst, values[len(values)-1])
+		b = append(b, '"', ':')
+		b = appendJSON(b, values[len(values)-1])
 	}
-	return append(dst, '}')
+	return string(append(b, '}'))
 }
 
-func appendCookies(dst []byte, r *http.Request) []byte {
-	dst = append(dst, '{')
-	if _, ok := r.Header["Cookie"]; ok {
-		for i, c := range lastCookies(r) {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			dst = appendJSON(dst, c.Name)
-			dst = append(dst, ':')
-			dst = appendJSON(dst, c.Value)
-		}
+// cookiesJSON renders the cookies as a JSON object; of several with one name the last one counts.
+func cookiesJSON(r *http.Request) string {
+	if _, ok := r.Header["Cookie"]; !ok {
+		return "{}"
 	}
-	return append(dst, '}')
-}
-
-// lastCookies keeps one cookie of each name, the last.
-func lastCookies(r *http.Request) []*http.Cookie {
-	var out []*http.Cookie
-next:
+	values := map[string]string{}
+	var names []string
 	for _, c := range r.Cookies() {
-		for i := range out {
-			if out[i].Name == c.Name {
-				out[i] = c
-				continue next
-			}
+		if _, known := values[c.Name]; !known {
+			names = append(names, c.Name)
 		}
-		out = append(out, c)
+		values[c.Name] = c.Value
 	}
-	return out
-}
-
-// appendJSON renders s as a JSON string; bytes that are not UTF-8 become U+FFFD.
-func appendJSON(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	for len(s) > 0 {
-		c := s[0]
-		switch {
-		case c == '"' || c == '\\':
-			dst = append(dst, '\\', c)
-		case c < 0x20 || c == 0x7f:
-			dst = append(dst, `\u00`...)
-			if c < 0x10 {
-				dst = append(dst, '0')
-			}
-			dst = strconv.AppendInt(dst, int64(c), 16)
-		case c < utf8.RuneSelf:
-			dst = append(dst, c)
-		default:
-			r, n := utf8.DecodeRuneInString(s)
-			dst = utf8.AppendRune(dst, r)
-			s = s[n:]
-			continue
+	b := []byte{'{'}
+	for i, name := range names {
+		if i > 0 {
+			b = append(b, ',')
 		}
-		s = s[1:]
+		b = appendJSON(b, name)
+		b = append(b, ':')
+		b = appendJSON(b, values[name])
 	}
-	return append(dst, '"')
+	return string(append(b, '}'))
 }

@@ -1,39 +1,33 @@
 package rest
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
-	"strings"
+	"time"
 
 	"github.com/slipstream-go/slipstream/internal/pg"
 	"github.com/slipstream-go/slipstream/internal/plan"
+	"github.com/slipstream-go/slipstream/internal/telemetry"
 )
 
 // gucSQL reads what functions have left for the answer so far.
 const gucSQL = "select nullif(current_setting('response.headers', true), ''), nullif(current_setting('response.status', true), '')"
 
-// stream answers row by row. The first StreamBuffer bytes are held back: an answer that ends within them gets its
-// exact Content-Length and Content-Range, and an error within them a proper envelope. Beyond them the answer is
-// chunked, and an error can only be shown by breaking the connection off: never is a well-formed half sent.
-func (x *exchange) stream(a *answer) error {
-	s := &streamer{answer: a}
-	guc := pg.Statement{SQL: gucSQL}
-	main := pg.Statement{SQL: a.plan.SQL, Args: a.plan.Bind(nil, x.req, x.options.Plan, nil)}
-	// What the pre-request function sets must be known before the first byte goes out, what a called function sets
-	// is known after its rows only.
-	a.statements = append(a.statements, guc, main, guc)
-	a.addEstimate()
-	err := x.db.Read(x.r.Context(), x.tx(a.plan), a.statements, s)
-	switch {
-	case err != nil && s.started:
-		x.options.Logger.Warn("stream broken off", "id", requestID(x.info), "error", err)
-		panic(http.ErrAbortHandler)
-	case err != nil:
-		return err
-	case s.started:
-		return s.flush()
-	}
-	return a.respond()
+// Restart implements pg.Sink. What is on its way cannot be taken back.
+func (s *streamer) Restart() bool {
+	return !s.started && s.answer.Restart()
 }
+
+// streamChunk is how much is written at a time once the answer is on its way, in bytes.
+const streamChunk = 64 << 10
+
+// streamStall is how long a client may take to accept one chunk. A stream holds a connection of the pool, which a client
+// that stopped reading must not keep from the others.
+const streamStall = time.Minute
+
+// errClientStopped means that the rest of a stream could not be written.
+var errClientStopped = errors.New("the client took no more")
 
 // The statements of a stream.
 const (
@@ -42,6 +36,34 @@ const (
 	gucAfter
 	estimate
 )
+
+// stream answers row by row. The first StreamBuffer bytes are held back: an answer that ends within them gets its
+// exact Content-Length and Content-Range, and an error within them a proper envelope. Beyond them the answer is
+// chunked, and an error can only be shown by breaking the connection off: never is a well-formed half sent.
+func (a *answer) stream() error {
+	s := &streamer{answer: a}
+	// What the pre-request function sets must be known before the first byte goes out, what a called function sets
+	// is known after its rows only.
+	guc := pg.Statement{SQL: gucSQL}
+	a.statements = append(a.statements, guc, pg.Statement{SQL: a.plan.SQL, Args: a.args}, guc)
+	a.addEstimate()
+	err := a.db.Read(a.r.Context(), &a.tx, a.statements, s)
+	a.info.MarkTiming(telemetry.PhaseTransaction)
+	if !s.started {
+		if err != nil {
+			return err
+		}
+		return a.respond()
+	}
+	if err == nil {
+		err = s.flush()
+	}
+	if err != nil {
+		s.abort(err)
+	}
+	_ = http.NewResponseController(a.w).SetWriteDeadline(time.Time{}) // for the connection's next answer
+	return nil
+}
 
 // streamer is the pg.Sink of a streamed answer.
 type streamer struct {
@@ -59,12 +81,7 @@ func (s *streamer) Columns(statement int, names []string) error {
 		s.skip = 2
 	}
 	if s.plan.Format == plan.CSVRows {
-		for i, n := range names[s.skip:] {
-			if i > 0 {
-				s.body = append(s.body, ',')
-			}
-			s.body = appendCSV(s.body, []byte(n))
-		}
+		s.body = appendCSVNames(s.body, names[s.skip:])
 	}
 	return nil
 }
@@ -73,13 +90,12 @@ func (s *streamer) Columns(statement int, names []string) error {
 func (s *streamer) Row(statement int, values [][]byte) error {
 	switch statement {
 	case gucBefore, gucAfter:
-		if !s.started {
-			s.headers = append(s.headers[:0], values[0]...)
-			s.status = append(s.status[:0], values[1]...)
-		}
+		s.headers = append(s.headers[:0], values[0]...)
+		s.status = append(s.status[:0], values[1]...)
 		return nil
 	case estimate:
-		return s.estimated(values[0])
+		s.readEstimate(values[0])
+		return nil
 	}
 	if s.skip > 0 {
 		s.total = parseCount(values[0])
@@ -88,28 +104,16 @@ func (s *streamer) Row(statement int, values [][]byte) error {
 		}
 	}
 	s.rows++
-	values = values[s.skip:]
 	if s.plan.Format == plan.CSVRows {
-		s.body = append(s.body, '\n')
-		for i, v := range values {
-			if i > 0 {
-				s.body = append(s.body, ',')
-			}
-			if v != nil {
-				s.body = appendCSV(s.body, v)
-			}
-		}
+		s.body = appendCSVRow(s.body, values[s.skip:])
 	} else {
-		s.body = append(append(s.body, values[0]...), '\n')
+		s.body = append(append(s.body, values[s.skip]...), '\n')
 	}
 	if len(s.body) > s.options.StreamBuffer || s.started && len(s.body) > streamChunk {
 		return s.flush()
 	}
 	return nil
 }
-
-// streamChunk is how much is written at a time once the answer is on its way, in bytes.
-const streamChunk = 64 << 10
 
 // flush sends what is held back, and before the first of it the head of the answer.
 func (s *streamer) flush() error {
@@ -118,8 +122,10 @@ func (s *streamer) flush() error {
 			return err
 		}
 	}
+	// A writer without deadlines, as in tests, does without.
+	_ = http.NewResponseController(s.w).SetWriteDeadline(time.Now().Add(streamStall))
 	if _, err := s.w.Write(s.body); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errClientStopped, err)
 	}
 	s.body = s.body[:0]
 	return nil
@@ -127,52 +133,32 @@ func (s *streamer) flush() error {
 
 // start sends the head of an answer whose length is not known.
 func (s *streamer) start() error {
-	status := http.StatusOK
-	h := s.w.Header()
-	s.setCommon()
+	h := head{status: http.StatusOK, contentRange: "*/*"}
 	if total := s.total; total != noTotal && s.req.Prefer.Count == "exact" {
 		lower := s.req.Window.Offset
 		rows := max(total-lower, 0)
-		if limit := s.pageLimit(); limit >= 0 {
-			rows = min(rows, limit)
+		if w := s.req.Window.Restrict(s.options.Plan.MaxRows); w.Limit >= 0 {
+			rows = min(rows, w.Limit)
 		}
-		h.Set("Content-Range", contentRange(lower, lower+rows-1, total))
+		h.contentRange = contentRange(lower, lower+rows-1, total)
 		if rows < total {
-			status = http.StatusPartialContent
+			h.status = http.StatusPartialContent
 		}
 	}
-	status, err := s.override(status)
-	if err != nil {
+	if err := s.customize(&h); err != nil {
 		return err
 	}
-	s.setVary()
-	s.setTiming()
-	s.w.WriteHeader(status)
+	s.setHead(&h)
+	s.setLast(s.w.Header())
 	s.started = true
+	s.w.WriteHeader(h.status)
 	return nil
 }
 
-// pageLimit is the limit of the page under db-max-rows, or -1.
-func (s *streamer) pageLimit() int64 {
-	limit, most := s.req.Window.Limit, s.options.Plan.MaxRows
-	if most > 0 && (limit < 0 || limit > most) {
-		return most
+// abort breaks the connection off, so that the client sees that the answer is not whole.
+func (s *streamer) abort(err error) {
+	if s.r.Context().Err() == nil && !errors.Is(err, errClientStopped) {
+		s.options.Logger.Warn("stream broken off", "id", requestID(s.info), "error", err)
 	}
-	return limit
-}
-
-// appendCSV quotes where RFC 4180 and PostgreSQL's own composite output would: PostgREST's clients see the same text,
-// except that a backslash is not doubled, which no CSV reader would undo.
-func appendCSV(dst, v []byte) []byte {
-	if len(v) > 0 && !strings.ContainsAny(string(v), "\",()\\ \t\n\r\v\f") {
-		return append(dst, v...)
-	}
-	dst = append(dst, '"')
-	for _, c := range v {
-		if c == '"' {
-			dst = append(dst, '"')
-		}
-		dst = append(dst, c)
-	}
-	return append(dst, '"')
+	panic(http.ErrAbortHandler)
 }
