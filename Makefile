@@ -7,7 +7,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unk
 FUZZTIME ?= 20s
 GO       ?= go
 
-.PHONY: help dev build test check lint generate fuzz conformance clean deps
+.PHONY: help dev build test check lint generate fuzz conformance bench bench-stream clean deps
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,14 @@ fuzz: ## run each fuzz target for FUZZTIME (20s)
 conformance: build ## replay PostgREST's cases: CASES=DIR with run.py and cases.json, DB_URI=..., ARGS="--filter X"
 	@test -n '$(CASES)' -a -n '$(DB_URI)' || { echo 'usage: make conformance CASES=DIR DB_URI=postgres://... [ARGS=...]' >&2; exit 2; }
 	python3 '$(CASES)/run.py' '$(CASES)/cases.json' --start-cmd '$(CURDIR)/bin/slipstream serve' --db-uri '$(DB_URI)' $(ARGS)
+
+bench: build ## measure beside pgbench, write docs/benchmarks.md; ARGS="-rounds 1 -seconds 2", "-strict"
+	scripts/deps.sh postgres wrk
+	$(GO) run ./internal/benchmark $(ARGS)
+
+bench-stream: build ## the same for streams of a gigabyte
+	scripts/deps.sh postgres
+	$(GO) run ./internal/benchmark -stream $(ARGS)
 
 clean: ## remove what was built, and the data of "make dev"
 	rm -rf bin .slipstream

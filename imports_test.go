@@ -27,6 +27,7 @@ func mayImport() map[string][]string {
 		"internal/advise":     {"internal/pg", "internal/schema"},
 		"internal/apierr":     {},
 		"internal/auth":       {"internal/apierr"},
+		"internal/benchmark":  {"internal/devdb", "internal/devdb/shop", "internal/pg", "internal/plan", "internal/request", "internal/schema"},
 		"internal/chaos":      {},
 		"internal/check":      {"internal/pg", "internal/schema"},
 		"internal/console":    {},

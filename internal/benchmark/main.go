@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/slipstream-go/slipstream/internal/devdb/shop"
+)
+
+// options are the command line.
+type options struct {
+	server  string
+	data    string
+	out     string
+	rounds  int
+	seconds int
+	stream  bool
+	strict  bool
+	// What no flag changes.
+	scenarios []scenario
+	settle    time.Duration // after the last request, before the memory is read that the server goes on with
+}
+
+func parseOptions(args []string, stderr io.Writer) (options, error) {
+	o := options{scenarios: scenarios(), settle: 5 * time.Second}
+	f := flag.NewFlagSet("benchmark", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.StringVar(&o.server, "server", "bin/slipstream", "`PROGRAM` to measure")
+	f.StringVar(&o.data, "data", ".slipstream/bench", "`DIR` of the private PostgreSQL; kept for the next run")
+	f.StringVar(&o.out, "out", "docs/benchmarks.md", "`FILE` to write the report to; none when empty")
+	f.IntVar(&o.rounds, "rounds", 5, "rounds of each scenario")
+	f.IntVar(&o.seconds, "seconds", 5, "seconds of each side in a round")
+	f.BoolVar(&o.stream, "stream", false, "measure streams of a gigabyte instead")
+	f.BoolVar(&o.strict, "strict", false, "end with exit code 1 when a target is missed")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	if f.NArg() > 0 || o.rounds < 1 || o.seconds < 1 {
+		f.Usage()
+		return o, errors.New("wants flags only; rounds and seconds of 1 or more")
+	}
+	return o, nil
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	o, err := parseOptions(os.Args[1:], os.Stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "benchmark:", err)
+		os.Exit(2)
+	}
+	if err := start(ctx, o, os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "benchmark:", err)
+		os.Exit(1)
+	}
+}
+
+// start runs the benchmark on a private cluster with the whole sample.
+func start(ctx context.Context, o options, out, progress io.Writer) (err error) {
+	about := describeMachine() // before this program itself is part of the load
+	if about.load > quiet {
+		fmt.Fprintf(progress, "WARNING: the load average is %.2f: what else runs here takes its share of the figures\n", about.load)
+	}
+	cluster, err := startCluster(ctx, o.data)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stopCluster(ctx, cluster)) }()
+	b, err := newBed(ctx, cluster, 1, progress)
+	if err != nil {
+		return err
+	}
+	if err := about.askDatabase(ctx, b); err != nil {
+		return err
+	}
+	return benchmark(ctx, o, b, about, out, progress)
+}
+
+// errMissed is the end of a strict run that missed a target.
+var errMissed = errors.New("a target was missed")
+
+// benchmark measures and reports.
+func benchmark(ctx context.Context, o options, b *bed, about machine, out, progress io.Writer) error {
+	var r report
+	var err error
+	if o.stream {
+		r, err = measureStreams(ctx, o, b, gigabyte, progress)
+	} else {
+		r, err = measureRates(ctx, o, b, progress)
+	}
+	if err != nil {
+		return err
+	}
+	text := about.String() + "\n" + r.text
+	fmt.Fprint(out, "\n", text)
+	if o.out != "" {
+		if err := updateDocument(o.out, r.section, text); err != nil {
+			return err
+		}
+	}
+	if o.strict && !r.reached {
+		return errMissed
+	}
+	return nil
+}
+
+// measureRates compares Slipstream with pgbench.
+func measureRates(ctx context.Context, o options, b *bed, progress io.Writer) (_ report, err error) {
+	dir, err := os.MkdirTemp("", "slipstream-benchmark-")
+	if err != nil {
+		return report{}, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	r := &run{options: o, bed: b, progress: progress}
+	if r.wrk, err = newWrk(dir); err != nil {
+		return report{}, err
+	}
+	if r.pgbench, err = newPgbench(ctx, b, dir); err != nil {
+		return report{}, err
+	}
+	if r.server, err = startServer(ctx, o.server, b, shop.Schema); err != nil {
+		return report{}, err
+	}
+	defer r.server.stop()
+	results, err := r.all(ctx)
+	if err != nil {
+		return report{}, err
+	}
+	select {
+	case <-time.After(o.settle):
+	case <-ctx.Done():
+		return report{}, ctx.Err()
+	}
+	rss, err := r.server.rss()
+	return ratesReport(o, r.wrk.version(ctx), results, rss), err
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// usage is what a process has used since its start.
+type usage struct {
+	cpu time.Duration // user and system
+	// objects and bytes that Go allocated on the heap, whether they live or not.
+	objects, bytes float64
+}
+
+// usage asks the kernel and the server itself.
+func (s *server) usage(ctx context.Context) (usage, error) {
+	var u usage
+	stat, err := s.proc("stat")
+	if err == nil {
+		u.cpu, err = parseCPU(stat)
+	}
+	if err != nil {
+		return u, err
+	}
+	metrics, err := get(ctx, "http://"+s.admin+"/metrics", nil)
+	if err != nil {
+		return u, err
+	}
+	if u.objects, err = parseMetric(string(metrics.body), "go_memstats_mallocs_total"); err != nil {
+		return u, err
+	}
+	u.bytes, err = parseMetric(string(metrics.body), "go_memstats_alloc_bytes_total")
+	return u, err
+}
+
+// rss is the server's resident memory in bytes.
+func (s *server) rss() (int64, error) {
+	status, err := s.proc("status")
+	if err != nil {
+		return 0, err
+	}
+	return parseRSS(status)
+}
+
+func (s *server) proc(file string) (string, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", s.cmd.Process.Pid, file))
+	return string(b), err
+}
+
+// tick is the unit of times in /proc/PID/stat: USER_HZ, which is 100 on all of Linux's architectures that Go runs on.
+const tick = time.Second / 100
+
+// parseCPU adds up utime and stime of /proc/PID/stat (proc_pid_stat(5)).
+func parseCPU(stat string) (time.Duration, error) {
+	// The second field is the program's name in parentheses, which may hold spaces and parentheses itself.
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	const utime, stime = 14 - 3, 15 - 3
+	if len(fields) <= stime {
+		return 0, fmt.Errorf("not a /proc/PID/stat: %q", stat)
+	}
+	var ticks int64
+	for _, f := range []string{fields[utime], fields[stime]} {
+		n, err := strconv.ParseInt(f, 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("read /proc/PID/stat: %w", err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * tick, nil
+}
+
+// parseRSS finds VmRSS in /proc/PID/status and gives it in bytes.
+func parseRSS(status string) (int64, error) {
+	for line := range strings.Lines(status) {
+		if value, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kilobytes, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(value), "kB")), 10, 64)
+			if err != nil {
+				return 0, fmt.Errorf("read VmRSS: %w", err)
+			}
+			return kilobytes * 1024, nil
+		}
+	}
+	return 0, fmt.Errorf("no VmRSS: the process has ended")
+}
+
+// parseMetric finds a metric without labels in Prometheus' text format.
+func parseMetric(text, name string) (float64, error) {
+	for line := range strings.Lines(text) {
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			return strconv.ParseFloat(strings.TrimSpace(value), 64)
+		}
+	}
+	return 0, fmt.Errorf("the server has no metric %s", name)
+}

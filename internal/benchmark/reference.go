@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/slipstream-go/slipstream/internal/devdb/shop"
+	"github.com/slipstream-go/slipstream/internal/pg"
+	"github.com/slipstream-go/slipstream/internal/plan"
+	"github.com/slipstream-go/slipstream/internal/request"
+	"github.com/slipstream-go/slipstream/internal/schema"
+)
+
+// statement is SQL with its arguments; keyMark as an argument stands for the key.
+type statement struct {
+	sql  string
+	args []string
+}
+
+// reference is what a request makes the database do.
+type reference struct {
+	// settings goes before main in its transaction; its sql may be empty.
+	settings statement
+	main     statement
+}
+
+// readSchema loads what the planner has to know.
+func readSchema(ctx context.Context, dsn string) (*schema.Snapshot, error) {
+	conn, err := pg.Connect(ctx, dsn)
+	if err != nil {
+		return nil, fmt.Errorf("read the schema: %w", err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	if _, err := conn.Exec(ctx, "begin isolation level repeatable read read only"); err != nil {
+		return nil, fmt.Errorf("read the schema: %w", err)
+	}
+	snapshot, err := schema.Load(ctx, conn, schema.Options{Schemas: []string{shop.Schema}, ExtraSearchPath: []string{"public"}})
+	if err != nil {
+		return nil, fmt.Errorf("read the schema: %w", err)
+	}
+	return snapshot, nil
+}
+
+// newReference asks the planner for the statement of a scenario's requests. Where rows depend on who asks, identity is
+// set before it, as Slipstream does for all requests.
+func newReference(snapshot *schema.Snapshot, s scenario) (reference, error) {
+	u, err := url.Parse(s.path)
+	if err != nil {
+		return reference{}, err
+	}
+	req, err := request.Parse("GET", u, s.header(), request.Settings{Schemas: []string{shop.Schema}})
+	if err != nil {
+		return reference{}, fmt.Errorf("parse %s: %w", s.path, err)
+	}
+	options := plan.Options{LegacyTargetNames: true}
+	read, err := plan.New(snapshot, req, options)
+	if err != nil {
+		return reference{}, fmt.Errorf("plan %s: %w", s.path, err)
+	}
+	r := reference{main: statement{sql: read.SQL}}
+	for _, arg := range read.Bind(nil, req, options, nil) {
+		r.main.args = append(r.main.args, string(arg))
+	}
+	if s.asCustomer {
+		before, after := claimsAround()
+		r.settings = statement{
+			sql: "select set_config('transaction_read_only', 'on', true), set_config('search_path', $1, true), " +
+				"set_config('role', $2, true), set_config('request.jwt.claims', $3::text || $4::text || $5::text, true)",
+			args: []string{shop.Schema + ", public", shop.CustomerRole, before, keyMark, after},
+		}
+	}
+	return r, nil
+}
+
+// pgbenchScript is a reference in pgbench's terms: a script, and the variables that it uses besides :key.
+type pgbenchScript struct {
+	text      string
+	constants []string
+}
+
+// script makes pgbench run the reference with a random key each time.
+func (r reference) script(keys keyRange) (pgbenchScript, error) {
+	var s pgbenchScript
+	s.text = fmt.Sprintf("\\set key random(%d, %d)\n", keys.low, keys.high)
+	err := s.transaction(r.settings, r.main)
+	return s, err
+}
+
+// transaction adds statements that run in one transaction and one round trip.
+func (s *pgbenchScript) transaction(settings, main statement) error {
+	text, err := s.render(main)
+	if err != nil {
+		return err
+	}
+	if settings.sql != "" {
+		before, err := s.render(settings)
+		if err != nil {
+			return err
+		}
+		// Without BEGIN, what is in a pipeline is one transaction, as in Slipstream.
+		text = "\\startpipeline\n" + before + text + "\\endpipeline\n"
+	}
+	s.text += text
+	return nil
+}
+
+var (
+	parameter = regexp.MustCompile(`\$[0-9]+`)
+	// pgbench knows no quotes: it takes every colon before a word for a variable, save in "::".
+	accidental = regexp.MustCompile(`(^|[^:]):[A-Za-z0-9_]`)
+)
+
+// render turns $1, $2 … into variables.
+func (s *pgbenchScript) render(st statement) (string, error) {
+	if accidental.MatchString(st.sql) || strings.ContainsAny(st.sql, "\\;") {
+		return "", fmt.Errorf("pgbench would misread %s", st.sql)
+	}
+	var unknown error
+	text := parameter.ReplaceAllStringFunc(st.sql, func(p string) string {
+		n, err := strconv.Atoi(p[1:])
+		if err != nil || n < 1 || n > len(st.args) {
+			unknown = fmt.Errorf("no argument for %s in %s", p, st.sql)
+			return p
+		}
+		return s.variable(st.args[n-1])
+	})
+	return text + ";\n", unknown
+}
+
+func (s *pgbenchScript) variable(arg string) string {
+	if arg == keyMark {
+		return ":key"
+	}
+	s.constants = append(s.constants, arg)
+	return ":v" + strconv.Itoa(len(s.constants))
+}
