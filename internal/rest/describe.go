@@ -33,9 +33,7 @@ func (x *exchange) describe() error {
 	}
 	h := x.w.Header()
 	h.Set("Allow", allow)
-	if _, decided := h["Access-Control-Allow-Origin"]; !decided { // by the CORS settings
-		h.Set("Access-Control-Allow-Origin", "*")
-	}
+	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Content-Length", "0")
 	h.Set("Vary", "Accept, Prefer, Range")
 	x.w.WriteHeader(http.StatusOK)
