@@ -2,16 +2,13 @@ package pg
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/jackc/puddle/v2"
 )
 
 // Options configure a DB; a zero field takes its default.
@@ -20,11 +17,11 @@ type Options struct {
 	DSN string
 	// MaxConns bounds the pool, default 10.
 	MaxConns int
-	// AcquireTimeout is how long a request may wait for a connection, default 10 s.
+	// AcquireTimeout is how long a request may wait for a connection that others use, default 10 s.
 	AcquireTimeout time.Duration
 	// MaxIdle and MaxLifetime recycle connections, default 30 s and 30 min.
 	MaxIdle, MaxLifetime time.Duration
-	// ConnectTimeout bounds opening one connection, default 5 s.
+	// ConnectTimeout bounds opening one connection, for each host of the DSN; default 5 s.
 	ConnectTimeout time.Duration
 	// Unprepared sends every statement unnamed, for poolers that cannot keep prepared statements.
 	Unprepared bool
@@ -33,13 +30,13 @@ type Options struct {
 	// ApplicationName is what pg_stat_activity shows, default slipstream.
 	ApplicationName string
 	Logger          *slog.Logger
-	// Trace, if not nil, is called around every round trip. It gets the main statement and gives what to call at its end.
+	// Trace, if not nil, is called around every Read. It gets the main statement and gives what to call at its end.
 	Trace func(ctx context.Context, sql string) (context.Context, func(error))
 }
 
 func (o *Options) defaults() {
 	def := func(d *time.Duration, v time.Duration) {
-		if *d == 0 {
+		if *d <= 0 {
 			*d = v
 		}
 	}
@@ -47,10 +44,10 @@ func (o *Options) defaults() {
 	def(&o.MaxIdle, 30*time.Second)
 	def(&o.MaxLifetime, 30*time.Minute)
 	def(&o.ConnectTimeout, 5*time.Second)
-	if o.MaxConns == 0 {
+	if o.MaxConns <= 0 {
 		o.MaxConns = 10
 	}
-	if o.Statements == 0 {
+	if o.Statements <= 0 {
 		o.Statements = 256
 	}
 	if o.ApplicationName == "" {
@@ -63,11 +60,18 @@ func (o *Options) defaults() {
 
 // DB is a pool of connections to one server.
 type DB struct {
-	options  Options
-	config   *pgxpool.Config
-	pool     atomic.Pointer[pgxpool.Pool]
-	timeouts atomic.Int64
+	options Options
+	config  *pgxpool.Config
+	pool    atomic.Pointer[pgxpool.Pool]
+	gate    gate
+	// places are as many as the pool has connections. Who has one gets a connection without waiting for others.
+	places   chan struct{}
 	waiting  atomic.Int64
+	timeouts atomic.Int64
+	// generation of the connections: it ends with the loss of one of them.
+	generation atomic.Uint64
+	// heartbeat is how long a listener waits for a notification before it asks whether the server is still there.
+	heartbeat time.Duration
 }
 
 // Open checks the options. It connects to nothing and starts nothing: Run does.
@@ -77,30 +81,27 @@ func Open(o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("database connection string: %w", hideDSN(err))
 	}
+	db := &DB{options: o, config: config, places: make(chan struct{}, o.MaxConns), heartbeat: 30 * time.Second}
 	config.MaxConns = int32(o.MaxConns)
 	config.MaxConnIdleTime = o.MaxIdle
 	config.MaxConnLifetime = o.MaxLifetime
 	config.MaxConnLifetimeJitter = o.MaxLifetime / 10
 	config.HealthCheckPeriod = max(o.MaxIdle/2, time.Second)
-	config.ConnConfig.ConnectTimeout = o.ConnectTimeout
 	// A dead connection shows at its first use, which is retried; a ping before it would cost a round trip.
 	config.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
+	config.BeforeConnect = func(context.Context, *pgx.ConnConfig) error { return db.gate.pass(o.ConnectTimeout) }
+	config.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
+		db.gate.opened()
+		conn.PgConn().CustomData()[sessionKey] = newSession(db.generation.Load())
+		return nil
+	}
+	config.ConnConfig.ConnectTimeout = o.ConnectTimeout
+	// pgx's own statement cache does not tell roles apart; see statementKey.
+	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	if config.ConnConfig.RuntimeParams["application_name"] == "" {
 		config.ConnConfig.RuntimeParams["application_name"] = o.ApplicationName
 	}
-	return &DB{options: o, config: config}, nil
-}
-
-// hideDSN keeps what pgx says of a connection string, without the string: it may hold a password.
-func hideDSN(err error) error {
-	var parse *pgconn.ParseConfigError
-	if errors.As(err, &parse) {
-		if cause := errors.Unwrap(parse); cause != nil {
-			return errors.New("cannot be parsed; give postgres://user:password@host:port/database or key=value pairs: " + cause.Error())
-		}
-		return errors.New("cannot be parsed; give postgres://user:password@host:port/database or key=value pairs")
-	}
-	return err
+	return db, nil
 }
 
 // Run makes the pool usable until ctx is done, then closes it and waits for the connections in use.
@@ -131,58 +132,4 @@ func (db *DB) Stats() Stats {
 		s.Total, s.Idle, s.InUse = int(st.TotalConns()), int(st.IdleConns()), int(st.AcquiredConns())
 	}
 	return s
-}
-
-// acquire takes a connection from the pool. Errors are ErrClosed, ErrAcquireTimeout, *ConnectError or ctx's.
-func (db *DB) acquire(ctx context.Context) (*pgxpool.Conn, error) {
-	pool := db.pool.Load()
-	if pool == nil {
-		return nil, ErrClosed
-	}
-	db.waiting.Add(1)
-	defer db.waiting.Add(-1)
-	wait, cancel := context.WithTimeout(ctx, db.options.AcquireTimeout)
-	defer cancel()
-	conn, err := pool.Acquire(wait)
-	switch {
-	case err == nil:
-		return conn, nil
-	case ctx.Err() != nil:
-		return nil, ctx.Err()
-	case wait.Err() != nil:
-		db.timeouts.Add(1)
-		return nil, ErrAcquireTimeout
-	case errors.Is(err, puddle.ErrClosedPool):
-		return nil, ErrClosed
-	}
-	return nil, &ConnectError{hideDSN(err)}
-}
-
-// Catalog runs f on a connection in a read-only REPEATABLE READ transaction with an empty search_path, so that
-// several queries see one catalog and types print with their schemas.
-func (db *DB) Catalog(ctx context.Context, f func(Querier) error) error {
-	conn, err := db.acquire(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Release()
-	return pgx.BeginTxFunc(ctx, conn.Conn(), pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "set local search_path to ''; set local statement_timeout to '2min'"); err != nil {
-			return serverError(err)
-		}
-		return serverError(f(tx))
-	})
-}
-
-// Ping reports whether a connection can be had and answers.
-func (db *DB) Ping(ctx context.Context) error {
-	conn, err := db.acquire(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Release()
-	if err := conn.Conn().Ping(ctx); err != nil {
-		return serverError(err)
-	}
-	return nil
 }

@@ -3,8 +3,10 @@ package pg
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 )
 
 // ErrClosed is returned before Run and after its end.
@@ -31,41 +33,51 @@ func (e *ConnectError) Error() string { return "connect to the database: " + e.E
 
 func (e *ConnectError) Unwrap() error { return e.Err }
 
-// LostError means that a connection broke while it was in use.
+// LostError means that a connection broke while it was in use, or that the server ended the session.
 type LostError struct{ Err error }
 
 func (e *LostError) Error() string { return "database connection lost: " + e.Err.Error() }
 
 func (e *LostError) Unwrap() error { return e.Err }
 
-// serverError turns pgx's errors into this package's.
+// serverError turns pgx's errors into this package's. What is no error of the server or of the connection, such as
+// one of a callback, stays as it is.
 func serverError(err error) error {
-	if err == nil {
-		return nil
-	}
 	var answered *pgconn.PgError
-	var own interface{ isOwn() }
-	switch {
-	case errors.As(err, &own):
-		return err
-	case errors.As(err, &answered):
-		return &Error{Code: answered.Code, Message: answered.Message, Detail: answered.Detail, Hint: answered.Hint, Routine: answered.Routine}
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	if !errors.As(err, &answered) {
 		return err
 	}
-	return &LostError{err}
+	if sessionEnded(answered.SeverityUnlocalized) {
+		return &LostError{answered}
+	}
+	return &Error{
+		Code: answered.Code, Message: answered.Message, Detail: answered.Detail, Hint: answered.Hint, Routine: answered.Routine,
+	}
 }
 
-func (e *Error) isOwn()        {}
-func (e *ConnectError) isOwn() {}
-func (e *LostError) isOwn()    {}
-
-// shuttingDown reports whether the server ended the session by itself: administrator command, crash, not yet up.
-func (e *Error) shuttingDown() bool {
-	return e.Code == "57P01" || e.Code == "57P02" || e.Code == "57P03"
+// answerError is serverError for the answer of a trip.
+func answerError(m *pgproto3.ErrorResponse) error {
+	if sessionEnded(m.SeverityUnlocalized) {
+		return &LostError{pgconn.ErrorResponseToPgError(m)}
+	}
+	return &Error{Code: m.Code, Message: m.Message, Detail: m.Detail, Hint: m.Hint, Routine: m.Routine}
 }
 
-// staleStatement reports whether a prepared statement was lost or no longer fits the catalog.
-func (e *Error) staleStatement() bool {
-	return e.Code == "26000" || e.Code == "0A000" && e.Routine == "RevalidateCachedQuery"
+// sessionEnded tells errors after which the server closes the connection: a shutdown, pg_terminate_backend, a timeout
+// of idle sessions.
+func sessionEnded(severity string) bool { return severity == "FATAL" || severity == "PANIC" }
+
+// ended reports whether a context's end is the cause.
+func ended(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// hideDSN keeps what pgx says is wrong with a connection string, without the string: it may hold a password.
+func hideDSN(err error) error {
+	const advice = "cannot be parsed; give postgres://user:password@host:port/database, with special characters percent-encoded, or key=value pairs"
+	text := err.Error()
+	if i := strings.LastIndex(text, "`: "); i >= 0 {
+		return errors.New(advice + ": " + text[i+len("`: "):])
+	}
+	return errors.New(advice)
 }

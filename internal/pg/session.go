@@ -1,6 +1,7 @@
 package pg
 
 import (
+	"math/rand/v2"
 	"strconv"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -8,10 +9,12 @@ import (
 
 // session is what is known of one connection: its prepared statements.
 type session struct {
+	generation uint64 // see DB.generation
 	statements map[statementKey]*prepared
-	clock      uint64 // counts uses, to find the statement that was not used for longest
+	dead       []string // names that the next trip deallocates
+	prefix     string   // of the names
 	named      uint64
-	dead       []string // names to deallocate with the next preparation
+	clock      uint64 // counts uses, to find the statement that was not used for longest
 }
 
 // statementKey tells prepared statements apart. The role and the search path are part of it: a plan made for one role
@@ -19,65 +22,75 @@ type session struct {
 type statementKey struct{ sql, role, searchPath string }
 
 type prepared struct {
-	name        string
-	description *pgconn.StatementDescription // nil until the server has accepted it
-	sent        bool                         // to the server, in this trip or before
-	used        uint64
+	key      statementKey
+	name     string
+	columns  []string
+	sent     bool // to the server, in this trip or before
+	accepted bool // by the server
+	used     uint64
 }
 
 const sessionKey = "slipstream.session"
 
-func sessionOf(conn *pgconn.PgConn) *session {
-	data := conn.CustomData()
-	s, ok := data[sessionKey].(*session)
-	if !ok {
-		s = &session{statements: map[statementKey]*prepared{}}
-		data[sessionKey] = s
+// newSession gives its statements names of their own: behind a pooler that hands server connections around, a name
+// must never mean what another session has prepared under it.
+func newSession(generation uint64) *session {
+	return &session{
+		generation: generation,
+		statements: map[statementKey]*prepared{},
+		prefix:     "ss_" + strconv.FormatUint(rand.Uint64(), 36) + "_",
 	}
-	return s
 }
 
-// get finds a statement or makes a name for it.
-func (s *session) get(key statementKey) *prepared {
-	s.clock++
-	p, ok := s.statements[key]
-	if !ok {
-		s.named++
-		p = &prepared{name: "ss" + strconv.FormatUint(s.named, 10)}
-		s.statements[key] = p
+func sessionOf(conn *pgconn.PgConn) *session { return conn.CustomData()[sessionKey].(*session) }
+
+// find gives the statement whose text is sql, or nil. Only for a new statement is the text made a string.
+func (s *session) find(sql []byte, role, searchPath string) *prepared {
+	return s.touch(s.statements[statementKey{string(sql), role, searchPath}])
+}
+
+func (s *session) touch(p *prepared) *prepared {
+	if p != nil {
+		s.clock++
+		p.used = s.clock
 	}
-	p.used = s.clock
 	return p
 }
 
-// forget drops a statement that the server did not accept or that no longer fits the catalog.
-func (s *session) forget(key statementKey) {
-	if p, ok := s.statements[key]; ok {
-		s.drop(key, p)
+// get finds a statement or makes a name for it. Where there are most statements already, the one that was not used for
+// longest makes room.
+func (s *session) get(key statementKey, most int) *prepared {
+	if p := s.statements[key]; p != nil {
+		return s.touch(p)
 	}
+	for len(s.statements) >= most {
+		s.drop(s.oldest())
+	}
+	s.named++
+	p := &prepared{key: key, name: s.prefix + strconv.FormatUint(s.named, 36)}
+	s.statements[key] = p
+	return s.touch(p)
 }
 
-func (s *session) drop(key statementKey, p *prepared) {
-	delete(s.statements, key)
-	if p.description != nil {
+func (s *session) oldest() (oldest *prepared) {
+	for _, p := range s.statements {
+		if oldest == nil || p.used < oldest.used {
+			oldest = p
+		}
+	}
+	return oldest
+}
+
+// drop forgets a statement. The server forgets it with the next trip, so that what is under way can still use it.
+func (s *session) drop(p *prepared) {
+	if s.statements[p.key] == p {
+		delete(s.statements, p.key)
 		s.dead = append(s.dead, p.name)
 	}
 }
 
-// evict gives the names of the statements to deallocate: the dropped ones, and in a session with more than most
-// statements the one that was not used for longest.
-func (s *session) evict(most int) []string {
-	if len(s.statements) > most {
-		var oldest statementKey
-		least := s.clock + 1
-		for k, p := range s.statements {
-			if p.used < least {
-				least, oldest = p.used, k
-			}
-		}
-		s.drop(oldest, s.statements[oldest])
+func (s *session) dropAll() {
+	for _, p := range s.statements {
+		s.drop(p)
 	}
-	dead := s.dead
-	s.dead = nil
-	return dead
 }

@@ -15,9 +15,10 @@ type Tx struct {
 	Role string
 	// SearchPath is the value of search_path.
 	SearchPath string
-	// Settings are applied in their order, before the role is taken on where RoleFirst settings need the login role's rights.
-	RoleSettings []Setting // of the role, before SET ROLE
-	Settings     []Setting // request.* and the like, after it
+	// RoleSettings are applied before the role is taken on, with the login role's rights.
+	RoleSettings []Setting
+	// Settings, request.* and the like, are applied after it. Both keep their order.
+	Settings []Setting
 	// Isolation is empty (the server's default), "repeatable read" or "serializable".
 	Isolation string
 	ReadWrite bool
@@ -33,40 +34,64 @@ type Statement struct {
 	Formats []int16
 }
 
-// settingsSQL is one SELECT of set_config calls. Names are constants of the text and values its arguments, so the
-// text is the same for all requests that set the same names.
-func (tx *Tx) settings(sql []byte, args [][]byte) ([]byte, [][]byte) {
-	sql = append(sql, "select "...)
-	set := func(name, value string) {
-		if len(args) > 0 {
-			sql = append(sql, ", "...)
-		}
-		args = append(args, []byte(value))
-		sql = append(sql, "set_config("...)
-		sql = appendLiteral(sql, name)
-		sql = append(sql, ", $"...)
-		sql = strconv.AppendInt(sql, int64(len(args)), 10)
-		sql = append(sql, ", true)"...)
-	}
-	if !tx.ReadWrite {
-		set("transaction_read_only", "on")
-	}
-	set("search_path", tx.SearchPath)
-	for i := range tx.RoleSettings {
-		set(tx.RoleSettings[i].Name, tx.RoleSettings[i].Value)
-	}
-	set("role", tx.Role)
-	for i := range tx.Settings {
-		set(tx.Settings[i].Name, tx.Settings[i].Value)
-	}
-	return sql, args
+// settings are one SELECT of set_config calls. Names are constants of the text and values its arguments, so the text
+// is the same for all requests that set the same names. Its buffers can be used again.
+type settings struct {
+	sql    []byte
+	values []byte // what args point into
+	args   [][]byte
 }
 
+func (s *settings) reset() {
+	clear(s.args)
+	s.sql, s.args = s.sql[:0], s.args[:0]
+	// An empty slice of a nil one would be nil, which is NULL.
+	if s.values = s.values[:0]; s.values == nil {
+		s.values = make([]byte, 0, 2048)
+	}
+}
+
+func (s *settings) set(name, value string) {
+	if len(s.args) == 0 {
+		s.sql = append(s.sql, "select "...)
+	} else {
+		s.sql = append(s.sql, ", "...)
+	}
+	start := len(s.values)
+	s.values = append(s.values, value...)
+	s.args = append(s.args, s.values[start:len(s.values):len(s.values)])
+	s.sql = append(s.sql, "pg_catalog.set_config("...)
+	s.sql = appendLiteral(s.sql, name)
+	s.sql = append(s.sql, ", $"...)
+	s.sql = strconv.AppendInt(s.sql, int64(len(s.args)), 10)
+	s.sql = append(s.sql, ", true)"...)
+}
+
+// of fills s with what tx sets.
+func (s *settings) of(tx *Tx) {
+	s.reset()
+	if !tx.ReadWrite {
+		s.set("transaction_read_only", "on")
+	}
+	s.set("search_path", tx.SearchPath)
+	for i := range tx.RoleSettings {
+		s.set(tx.RoleSettings[i].Name, tx.RoleSettings[i].Value)
+	}
+	s.set("role", tx.Role)
+	for i := range tx.Settings {
+		s.set(tx.Settings[i].Name, tx.Settings[i].Value)
+	}
+}
+
+// appendLiteral quotes s, whatever standard_conforming_strings is.
 func appendLiteral(dst []byte, s string) []byte {
+	if strings.IndexByte(s, '\\') >= 0 {
+		dst = append(dst, 'E')
+	}
 	dst = append(dst, '\'')
 	for i := range len(s) {
-		if s[i] == '\'' {
-			dst = append(dst, '\'')
+		if s[i] == '\'' || s[i] == '\\' {
+			dst = append(dst, s[i])
 		}
 		dst = append(dst, s[i])
 	}

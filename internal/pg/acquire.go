@@ -1,0 +1,120 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/puddle/v2"
+)
+
+// acquire takes a connection from the pool, to be given back with release. Errors are ErrClosed, ErrAcquireTimeout,
+// *ConnectError or ctx's.
+func (db *DB) acquire(ctx context.Context) (*pgxpool.Conn, error) {
+	pool := db.pool.Load()
+	if pool == nil {
+		return nil, ErrClosed
+	}
+	if err := db.takePlace(ctx); err != nil {
+		return nil, err
+	}
+	// A place is as good as a connection: this waits for nobody else, only for a new connection where none is idle.
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		db.leavePlace()
+		return nil, db.connectError(ctx, err)
+	}
+	return conn, nil
+}
+
+func (db *DB) release(conn *pgxpool.Conn) {
+	conn.Release()
+	db.leavePlace()
+}
+
+// takePlace waits its turn. It makes a timer only when it has to wait.
+func (db *DB) takePlace(ctx context.Context) error {
+	select {
+	case db.places <- struct{}{}:
+		return nil
+	default:
+	}
+	db.waiting.Add(1)
+	defer db.waiting.Add(-1)
+	timeout := time.NewTimer(db.options.AcquireTimeout)
+	defer timeout.Stop()
+	select {
+	case db.places <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timeout.C:
+		db.timeouts.Add(1)
+		return ErrAcquireTimeout
+	}
+}
+
+func (db *DB) leavePlace() { <-db.places }
+
+func (db *DB) connectError(ctx context.Context, err error) error {
+	var known *ConnectError
+	switch {
+	case errors.Is(err, puddle.ErrClosedPool), db.pool.Load() == nil:
+		return ErrClosed
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &known): // from the gate
+		return known
+	}
+	return db.gate.failed(&ConnectError{err})
+}
+
+// lost tells that a connection turned out to be dead. What killed it, such as a restart of the server, has most likely
+// killed the others too. The first to find out does away with them; those who lose one of the same generation later
+// must not do away with the new ones.
+func (db *DB) lost(s *session) {
+	if !db.generation.CompareAndSwap(s.generation, s.generation+1) {
+		return
+	}
+	if pool := db.pool.Load(); pool != nil {
+		pool.Reset()
+	}
+}
+
+// with runs f on a connection of the pool. When f loses the connection and says that it may be called again, it is
+// called once more with another one.
+func (db *DB) with(ctx context.Context, f func(*pgxpool.Conn) (again bool, err error)) error {
+	for attempt := 0; ; attempt++ {
+		conn, err := db.acquire(ctx)
+		if err != nil {
+			return err
+		}
+		again, err := db.use(conn, f)
+		var lost *LostError
+		if !errors.As(err, &lost) || !again || attempt > 0 {
+			return err
+		}
+	}
+}
+
+func (db *DB) use(conn *pgxpool.Conn, f func(*pgxpool.Conn) (bool, error)) (again bool, err error) {
+	defer db.release(conn)
+	again, err = f(conn)
+	// pgx closes the connection that a context has ended, too: that one was not lost.
+	if err != nil && conn.Conn().IsClosed() && !ended(err) {
+		db.lost(sessionOf(conn.Conn().PgConn()))
+		var known *LostError
+		if !errors.As(err, &known) {
+			err = &LostError{err}
+		}
+	}
+	return again, err
+}
+
+// Ping reports whether a connection can be had and answers.
+func (db *DB) Ping(ctx context.Context) error {
+	return db.with(ctx, func(conn *pgxpool.Conn) (bool, error) {
+		return true, serverError(conn.Ping(ctx))
+	})
+}

@@ -1,0 +1,102 @@
+package pg
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// cancelGrace is how long a cancelled statement may take to end before its connection is given up.
+const cancelGrace = 5 * time.Second
+
+// canceller ends what runs on a connection when a context ends. Its connection can be used again afterwards only if
+// every request to cancel is known to have had its effect: a late one would hit the next statement.
+type canceller struct {
+	wire   *pgconn.PgConn
+	stop   func() bool   // of the context's watch; nil when there is none
+	over   chan struct{} // of one element, sent when there is nothing left to cancel
+	done   sync.WaitGroup
+	used   bool        // the connection has a deadline now
+	unsure atomic.Bool // a request to cancel may still be under way
+}
+
+// watch begins to heed ctx, until unwatch.
+func (c *canceller) watch(ctx context.Context) {
+	if ctx.Done() == nil {
+		return
+	}
+	c.done.Add(1)
+	c.stop = context.AfterFunc(ctx, c.cancel)
+}
+
+// unwatch reports whether it had come to a cancellation. After it, none is under way from here.
+func (c *canceller) unwatch() bool {
+	if c.stop == nil {
+		return false
+	}
+	stopped := c.stop()
+	c.stop = nil
+	if stopped {
+		c.done.Done()
+		return false
+	}
+	c.over <- struct{}{}
+	c.done.Wait()
+	select {
+	case <-c.over:
+	default:
+	}
+	c.used = true
+	return true
+}
+
+// cancel asks the server to end the statement until it has ended: a request that comes before the server has begun
+// with the statement has no effect.
+func (c *canceller) cancel() {
+	defer c.done.Done()
+	ctx, stop := c.limit()
+	defer stop()
+	for pause := 10 * time.Millisecond; ; pause *= 2 {
+		c.request(ctx)
+		select {
+		case <-c.over:
+			return
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+// once cancels the statement that is known to run, or to have just ended.
+func (c *canceller) once() {
+	ctx, stop := c.limit()
+	defer stop()
+	c.used = true
+	c.request(ctx)
+}
+
+// limit bounds what still happens on the connection, and the requests to cancel it.
+func (c *canceller) limit() (context.Context, context.CancelFunc) {
+	deadline := time.Now().Add(cancelGrace)
+	_ = c.wire.Conn().SetDeadline(deadline) // errs on a closed connection only, where nothing waits
+	return context.WithDeadline(context.Background(), deadline)
+}
+
+// request returns when the server has closed the cancel request's connection: it has signalled the session then.
+func (c *canceller) request(ctx context.Context) {
+	if err := c.wire.CancelRequest(ctx); err != nil || ctx.Err() != nil {
+		c.unsure.Store(true)
+	}
+}
+
+// clear takes the deadline off a connection that goes on, and reports whether it may.
+func (c *canceller) clear() bool {
+	if c.unsure.Load() {
+		return false
+	}
+	return !c.used || c.wire.Conn().SetDeadline(time.Time{}) == nil
+}

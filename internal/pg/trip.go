@@ -1,0 +1,251 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// trip is what one Read does on one connection: usually one pipeline, which is one write, one Sync and one answer.
+// It speaks the protocol itself (https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING)
+// with pgproto3's messages: pgconn's Pipeline needs more than twenty allocations where this needs none. It is pooled
+// for its buffers.
+type trip struct {
+	canceller
+	conn    *pgxpool.Conn
+	session *session
+	sink    Sink
+	options *Options
+
+	settings settings
+	out      []byte // the messages to send
+	steps    []step
+	tooLarge error // what cannot be encoded
+
+	// Of the answer.
+	at     int  // the step that is being answered
+	status byte // of the transaction as the last ReadyForQuery has it, 0 while there is more to come
+	broken bool // the connection is of no use any more
+	sunk   bool // the sink has got something
+
+	// Messages to encode; as locals they would be allocated.
+	bind  pgproto3.Bind
+	parse pgproto3.Parse
+}
+
+// step is the execution of one statement.
+type step struct {
+	statement int // index of the caller's statement, or internal
+	prepared  *prepared
+	parsed    bool // in this pipeline
+}
+
+const internal = -1
+
+var tripPool = sync.Pool{New: func() any { return &trip{canceller: canceller{over: make(chan struct{}, 1)}} }}
+
+func (db *DB) newTrip(conn *pgxpool.Conn, sink Sink) *trip {
+	t := tripPool.Get().(*trip)
+	t.wire = conn.Conn().PgConn()
+	t.conn, t.session, t.sink, t.options = conn, sessionOf(t.wire), sink, &db.options
+	return t
+}
+
+// largestPooled is the size, in bytes, up to which a trip's buffer is kept for the next.
+const largestPooled = 64 << 10
+
+// recycle keeps the buffers and no reference to anything else.
+func (t *trip) recycle() {
+	t.settings.reset()
+	clear(t.steps)
+	s, out := t.settings, t.out[:0]
+	if cap(s.values) > largestPooled {
+		s = settings{}
+	}
+	if cap(out) > largestPooled {
+		out = nil
+	}
+	*t = trip{canceller: canceller{over: t.over}, settings: s, out: out, steps: t.steps[:0]}
+	tripPool.Put(t)
+}
+
+// run sends the pipeline and passes its answer on.
+func (t *trip) run(tx *Tx, statements []Statement) error {
+	t.out, t.steps, t.at, t.status, t.tooLarge = t.out[:0], t.steps[:0], 0, 0, nil
+	closing := t.closeDead()
+	begin := tx.begin()
+	if begin != "" {
+		t.send(internal, statementKey{sql: begin}, nil, nil)
+	}
+	t.settings.of(tx)
+	t.sendText(t.settings.sql, "", "", t.settings.args)
+	if tx.PreRequest != "" {
+		t.settings.sql = append(append(append(t.settings.sql[:0], "select "...), tx.PreRequest...), "()"...)
+		t.sendText(t.settings.sql, tx.Role, tx.SearchPath, nil)
+	}
+	for i := range statements {
+		t.send(i, statementKey{statements[i].SQL, tx.Role, tx.SearchPath}, statements[i].Args, statements[i].Formats)
+	}
+	if begin != "" {
+		t.send(internal, statementKey{sql: "commit"}, nil, nil)
+	}
+	t.encode(&pgproto3.Sync{})
+	err := t.exchange()
+	if t.status != 0 && t.tooLarge == nil { // the server has seen all of it
+		t.session.dead = slices.Delete(t.session.dead, 0, closing)
+	}
+	t.dropRefused()
+	return err
+}
+
+// closeDead deallocates what the session has dropped. These messages come first, so that no error prevents them.
+func (t *trip) closeDead() int {
+	for _, name := range t.session.dead {
+		t.encode(&pgproto3.Close{ObjectType: 'S', Name: name})
+	}
+	return len(t.session.dead)
+}
+
+// sendText is send for a statement of this package.
+func (t *trip) sendText(sql []byte, role, searchPath string, args [][]byte) {
+	if p := t.session.find(sql, role, searchPath); p != nil && !t.options.Unprepared {
+		t.execute(internal, p, args, nil)
+		return
+	}
+	t.send(internal, statementKey{string(sql), role, searchPath}, args, nil)
+}
+
+// send queues one statement, prepared if it can be.
+func (t *trip) send(statement int, key statementKey, args [][]byte, formats []int16) {
+	if t.options.Unprepared {
+		t.execute(statement, &prepared{key: key}, args, formats)
+		return
+	}
+	t.execute(statement, t.session.get(key, t.options.Statements), args, formats)
+}
+
+func (t *trip) execute(statement int, p *prepared, args [][]byte, formats []int16) {
+	s := step{statement: statement, prepared: p, parsed: !p.sent}
+	if s.parsed {
+		t.parse = pgproto3.Parse{Name: p.name, Query: p.key.sql}
+		t.encode(&t.parse)
+		t.encode(&pgproto3.Describe{ObjectType: 'S', Name: p.name})
+		p.sent = true
+	}
+	t.bind = pgproto3.Bind{PreparedStatement: p.name, Parameters: args, ResultFormatCodes: formats}
+	t.encode(&t.bind)
+	t.encode(&pgproto3.Execute{})
+	t.steps = append(t.steps, s)
+}
+
+func (t *trip) encode(m pgproto3.FrontendMessage) {
+	if t.tooLarge != nil {
+		return
+	}
+	out, err := m.Encode(t.out)
+	if err != nil {
+		t.tooLarge = fmt.Errorf("encode a statement: %w", err)
+		return
+	}
+	t.out = out
+}
+
+// dropRefused forgets the statements that the server did not accept.
+func (t *trip) dropRefused() {
+	for _, s := range t.steps {
+		if !s.prepared.accepted {
+			t.session.drop(s.prepared)
+		}
+	}
+}
+
+// stale reports whether err may be due to a statement that was prepared earlier, under another catalog or in a server
+// session that a pooler has taken away, so that it is worth another try. It forgets what must be prepared anew.
+func (t *trip) stale(err error) bool {
+	var answered *Error
+	if t.at >= len(t.steps) || t.steps[t.at].parsed || !errors.As(err, &answered) {
+		return false
+	}
+	switch {
+	case answered.Code == "26000": // invalid_sql_statement_name: if one is gone, all may be
+		t.session.dropAll()
+	case answered.outdated():
+		for _, s := range t.steps {
+			t.session.drop(s.prepared)
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+// outdated tells the errors that a prepared statement gives when a table, type or function has changed under it: its
+// result is another one, or its arguments, whose types were found out at its preparation, do not fit any more. The
+// statement itself can be wrong in the same ways; then trying again costs, but does not harm.
+func (e *Error) outdated() bool {
+	switch {
+	case e.Code == "0A000":
+		return e.Routine == "RevalidateCachedQuery"
+	case e.Code == "42501": // insufficient_privilege is an everyday answer
+		return false
+	}
+	return strings.HasPrefix(e.Code, "42")
+}
+
+// restart makes the trip ready to be run again.
+func (t *trip) restart() bool {
+	if t.status != 'I' {
+		t.rollback()
+	}
+	return t.status == 'I' && t.restartSink()
+}
+
+func (t *trip) restartSink() bool {
+	if !t.sunk {
+		return true
+	}
+	t.sunk = false
+	return t.sink.Restart()
+}
+
+// rollback ends a transaction that an error has left open.
+func (t *trip) rollback() {
+	t.out, t.steps, t.status = t.out[:0], t.steps[:0], 0
+	t.encode(&pgproto3.Query{String: "rollback"})
+	_ = t.exchange() // the status tells
+}
+
+// end leaves the connection fit for others, or closes it, and gives it back.
+func (t *trip) end(db *DB) {
+	t.unwatch()
+	switch {
+	case t.broken:
+	case t.status == 0: // the answer was not read to its end: a sink panics
+		t.once()
+	case t.status != 'I':
+		_, stop := t.limit()
+		stop()
+		t.rollback()
+	}
+	if t.status != 'I' || !t.clear() {
+		closeNow(t.wire)
+	}
+	if t.broken {
+		db.lost(t.session)
+	}
+	db.release(t.conn)
+	t.recycle()
+}
+
+// closeNow closes without another word to a server that may not hear it.
+func closeNow(wire *pgconn.PgConn) {
+	_ = wire.Conn().Close()
+	_ = wire.Close(context.Background())
+}
