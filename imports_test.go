@@ -39,11 +39,12 @@ func mayImport() map[string][]string {
 		"internal/gateway":    {"limit", "internal/auth", "internal/apierr"},
 		"internal/httpcache":  {"cache", "limit", "internal/auth", "internal/apierr"},
 		"internal/loadtest":   {},
+		"internal/openapi":    {"internal/schema"},
 		"internal/pg":         {},
 		"internal/pgtest":     {"internal/devdb"},
 		"internal/plan":       {"internal/request", "internal/schema", "internal/apierr"},
 		"internal/request":    {"internal/apierr"},
-		"internal/rest":       {"cache", "limit", "internal/request", "internal/plan", "internal/schema", "internal/pg", "internal/auth", "internal/apierr"},
+		"internal/rest":       {"cache", "limit", "internal/request", "internal/plan", "internal/schema", "internal/openapi", "internal/pg", "internal/auth", "internal/apierr"},
 		"internal/schema":     {"internal/pg"},
 		"internal/telemetry":  {},
 	}
