@@ -11,37 +11,35 @@ import (
 
 // call plans GET or HEAD /rpc/name.
 func (b *builder) call() (*Read, error) {
-	name := schema.Name{Schema: b.request.Schema, Name: b.request.Name}
-	f, err := b.function(name)
+	f, err := Function(b.snapshot, b.request)
 	if err != nil {
 		return nil, err
 	}
-	root := &node{name: name.Name, from: schema.Name{Name: "pgrst_source"}, fromAlias: f.Name.Name}
+	// The rows go by the name of their type: embeds are found by it, and errors show it.
+	root := &node{name: f.Name.Name, origin: f.Name.Name, from: schema.Name{Name: "pgrst_source"}}
+	if f.Returns.Composite {
+		root.origin = f.Returns.Type.Name
+	}
 	if f.Returns.Table != "" {
-		root.fromAlias = f.Returns.Table
 		root.relation = b.snapshot.Relations[f.Returns.Type]
 	}
 	if err := b.tree(root); err != nil {
 		return nil, err
 	}
-	a, err := b.negotiate(schema.Name{Schema: f.Name.Schema, Name: root.fromAlias}, wholeRows(&b.request.Query.Select))
+	a, err := b.negotiate(schema.Name{Schema: f.Name.Schema, Name: root.origin})
 	if err != nil {
 		return nil, err
 	}
-	return b.read(root, a, f, func(s *sqlBuilder) { b.writeCall(s, f, root) })
+	return b.read(root, a, f)
 }
 
-// Function finds the function that a request without a body would call; OPTIONS asks for it too.
+// Function finds the function that a request without a body would call: the overload whose parameters the request's
+// arguments fit. PGRST202 if there is none, PGRST203 if there are several. OPTIONS asks for it too.
 func Function(s *schema.Snapshot, r *request.Request) (*schema.Function, error) {
-	b := &builder{snapshot: s, request: r}
-	return b.function(schema.Name{Schema: r.Schema, Name: r.Name})
-}
-
-// function picks the overload whose parameters the request's arguments fit.
-func (b *builder) function(name schema.Name) (*schema.Function, error) {
-	overloads := b.snapshot.Functions[name]
+	name := schema.Name{Schema: r.Schema, Name: r.Name}
+	overloads := s.Functions[name]
 	var keys []string
-	for _, p := range b.request.Query.Params {
+	for _, p := range r.Query.Params {
 		if !slices.Contains(keys, p.Name) {
 			keys = append(keys, p.Name)
 		}
@@ -55,7 +53,7 @@ func (b *builder) function(name schema.Name) (*schema.Function, error) {
 	}
 	switch len(fits) {
 	case 0:
-		return nil, b.functionNotFound(name, keys, overloads)
+		return nil, functionNotFound(s, name, keys, overloads)
 	case 1:
 		return fits[0], nil
 	}
@@ -77,7 +75,7 @@ func accepts(f *schema.Function, keys []string) bool {
 	return true
 }
 
-func (b *builder) functionNotFound(name schema.Name, keys []string, overloads []*schema.Function) error {
+func functionNotFound(s *schema.Snapshot, name schema.Name, keys []string, overloads []*schema.Function) error {
 	full := name.Schema + "." + name.Name
 	list := strings.Join(keys, ", ")
 	message, details := " without parameters", " without parameters"
@@ -92,7 +90,7 @@ func (b *builder) functionNotFound(name schema.Name, keys []string, overloads []
 		Message: "Could not find the function " + full + message + " in the schema cache",
 		Details: "Searched for the function " + full + details + ", but no matches were found in the schema cache.",
 	}
-	if similar := b.snapshot.SimilarFunction(name, keys); similar != "" {
+	if similar := s.SimilarFunction(name, keys); similar != "" {
 		e.Hint = "Perhaps you meant to call the function " + name.Schema + "." + similar
 	}
 	return e
@@ -134,8 +132,8 @@ func (b *builder) writeCall(s *sqlBuilder, f *schema.Function, root *node) {
 // because computed fields exist on the function's own row type only, not on the rows of the CTE around it.
 func (n *node) neededColumns() []string {
 	var names []string
-	for i := range n.sel {
-		names = append(names, n.sel[i].column.Name)
+	for i := range n.fields {
+		names = append(names, n.fields[i].column.Name)
 	}
 	for i := range n.order {
 		if n.order[i].table == "" {
@@ -164,19 +162,6 @@ func (n *node) neededColumns() []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
-}
-
-func (p *predicate) columns(names []string) []string {
-	switch {
-	case p.embed != nil:
-		return names
-	case len(p.children) > 0:
-		for i := range p.children {
-			names = p.children[i].columns(names)
-		}
-		return names
-	}
-	return append(names, p.condition.Column.Name)
 }
 
 // writeArguments puts the arguments by name. A repeated one counts once, the last; a VARIADIC one collects them all.

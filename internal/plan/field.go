@@ -15,8 +15,8 @@ type field struct {
 	language request.Value
 	// transform is the data representation's function around the column (output) or around the operand (filters).
 	transform schema.Name
-	// wholeRow selects the row itself, for count() in a spread embed.
-	wholeRow bool
+	// present stands for the row itself in count() of a spread embed: something that is not NULL.
+	present bool
 }
 
 // resolver knows the relation whose columns are being resolved; the relation is nil where the rows' type is unknown.
@@ -43,23 +43,37 @@ func (r resolver) column(c request.Column) (field, *schema.Column) {
 func (r resolver) output(c request.Column) field {
 	f, col := r.column(c)
 	if col != nil {
-		f.transform = r.snapshot.Representations[[2]string{col.NominalType, "json"}]
+		f.transform = r.representation(col.NominalType, "json")
 	}
 	return f
 }
 
 // filter resolves a filtered column: operands of domains with a cast from text are parsed by it.
-func (r resolver) filter(c request.Condition) field {
+func (r resolver) filter(c *request.Condition) field {
 	f, col := r.column(c.Column)
+	if col == nil {
+		return f
+	}
 	switch c.Operator {
 	case request.Fts, request.Plfts, request.Phfts, request.Wfts:
-		f.tsvector = col != nil && col.Type != "tsvector"
-		f.language = c.Language
+		f.tsvector, f.language = col.Type != "tsvector", c.Language
 	}
-	if col != nil {
-		f.transform = r.snapshot.Representations[[2]string{"text", col.NominalType}]
+	f.transform = r.representation("text", col.NominalType)
+	return f
+}
+
+// order resolves a column to sort by. json has no order, jsonb has.
+func (r resolver) order(c request.Column) field {
+	f, col := r.column(c)
+	if n := len(c.Path); n > 0 && !c.Path[n-1].Text && col != nil && col.NominalType == "json" {
+		f.plainJSON = false
 	}
 	return f
+}
+
+// representation is the function of the cast between two types, or the zero Name.
+func (r resolver) representation(from, to string) schema.Name {
+	return r.snapshot.Representations[[2]string{from, to}]
 }
 
 // represented reports whether any column of the relation is rendered by a data representation.
@@ -68,47 +82,41 @@ func (r resolver) represented() bool {
 		return false
 	}
 	for i := range r.relation.Columns {
-		if _, ok := r.snapshot.Representations[[2]string{r.relation.Columns[i].NominalType, "json"}]; ok {
+		if r.representation(r.relation.Columns[i].NominalType, "json") != (schema.Name{}) {
 			return true
 		}
 	}
 	return false
 }
 
-// write puts the field, qualified by table (already quoted), into b.
-func (f *field) write(b *sqlBuilder, table string) {
+// write puts the field, qualified by table (already quoted), into s.
+func (f *field) write(s *sqlBuilder, table string) {
+	if f.present {
+		s.put("true")
+		return
+	}
 	if f.tsvector {
-		b.put("to_tsvector(")
+		s.put("to_tsvector(")
 		if f.language != request.NoValue {
-			b.bindValue(f.language)
-			b.put(", ")
+			s.bindValue(f.language)
+			s.put(", ")
 		}
-		defer b.put(")")
+		defer s.put(")")
 	}
-	switch {
-	case f.wholeRow:
-		b.put(table)
-	case len(f.column.Path) == 0:
-		b.put(quoteColumn(table, f.column.Name))
-	case f.plainJSON:
-		b.put(quoteColumn(table, f.column.Name))
-		writeJSONPath(b, f.column.Path)
-	default:
-		b.put("to_jsonb(", quoteColumn(table, f.column.Name), ")")
-		writeJSONPath(b, f.column.Path)
+	column := quoteColumn(table, f.column.Name)
+	if len(f.column.Path) > 0 && !f.plainJSON {
+		column = "to_jsonb(" + column + ")"
 	}
-}
-
-func writeJSONPath(b *sqlBuilder, path []request.JSONStep) {
-	for _, s := range path {
-		if s.Text {
-			b.put("->>")
-		} else {
-			b.put("->")
+	s.put(column)
+	for _, step := range f.column.Path {
+		arrow, cast := "->", ""
+		if step.Text {
+			arrow = "->>"
 		}
-		b.bindText(s.Key)
-		if s.Index {
-			b.put("::int")
+		if step.Index {
+			cast = "::int"
 		}
+		s.put(arrow)
+		s.bindText(step.Key, cast)
 	}
 }

@@ -5,41 +5,31 @@ import (
 	"github.com/slipstream-go/slipstream/internal/schema"
 )
 
-// predicate is a node of a level's boolean tree.
+// predicate is a node of a level's boolean tree: a connective of children, a test of an embed, or a condition.
 type predicate struct {
 	not      bool
 	or       bool
 	children []predicate
-	// leaf, with its resolved column, unless children or embed are set
-	condition request.Condition
-	field     field
-	// embed is set for ?embed=is.null: whether the embed has rows
+	// embed is set for ?embed=is.null: whether the embed has rows.
 	embed *node
+	// condition and its resolved column are set in leaves.
+	condition *request.Condition
+	field     field
 }
 
-// filters attaches the request's filters and logic trees to their levels.
-func (b *builder) filters(root *node) error {
-	q := &b.request.Query
-	for i := range q.Logic {
-		n, err := b.at(root, q.Logic[i].Path)
-		if err != nil {
-			return err
-		}
-		n.where = append(n.where, b.predicate(n, &q.Logic[i].Logic))
+// filters resolves the filters and logic trees of one level.
+func (b *builder) filters(n *node) {
+	for _, l := range n.logic {
+		n.where = append(n.where, b.predicate(n, l))
 	}
-	for i := range q.Filters {
-		n, err := b.at(root, q.Filters[i].Path)
-		if err != nil {
-			return err
-		}
-		n.where = append(n.where, b.leaf(n, q.Filters[i].Condition))
+	for _, c := range n.conditions {
+		n.where = append(n.where, b.leaf(n, c))
 	}
-	return nil
 }
 
 func (b *builder) predicate(n *node, l *request.Logic) predicate {
 	if l.Condition != nil {
-		return b.leaf(n, *l.Condition)
+		return b.leaf(n, l.Condition)
 	}
 	p := predicate{not: l.Not, or: l.Or}
 	for i := range l.Children {
@@ -48,7 +38,7 @@ func (b *builder) predicate(n *node, l *request.Logic) predicate {
 	return p
 }
 
-func (b *builder) leaf(n *node, c request.Condition) predicate {
+func (b *builder) leaf(n *node, c *request.Condition) predicate {
 	if c.Operator == request.Is && c.Is == "null" && len(c.Column.Path) == 0 {
 		for _, child := range n.children {
 			if child.outputName() == c.Column.Name {
@@ -85,13 +75,10 @@ func (p *predicate) write(s *sqlBuilder, table string, counting bool) {
 		p.embed.writeCount(s)
 		s.put(")")
 	case p.embed != nil:
-		s.put(QuoteIdent(p.embed.aggAlias), " IS ")
-		if p.not {
-			s.put("DISTINCT FROM NULL")
-		} else {
-			s.put("NOT DISTINCT FROM NULL")
-		}
-	case len(p.children) > 0:
+		p.writeEmbed(s)
+	case p.condition != nil:
+		p.writeLeaf(s, table)
+	default:
 		connective := " AND "
 		if p.or {
 			connective = " OR "
@@ -102,13 +89,28 @@ func (p *predicate) write(s *sqlBuilder, table string, counting bool) {
 		s.put("(")
 		s.each(len(p.children), connective, func(i int) { p.children[i].write(s, table, counting) })
 		s.put(")")
-	default:
-		p.writeLeaf(s, table)
 	}
 }
 
+func (p *predicate) writeEmbed(s *sqlBuilder) {
+	if p.embed.toMany() {
+		s.put(quoteColumn(p.embed.agg(), p.embed.rows), " IS ")
+		if p.not {
+			s.put("NOT ")
+		}
+		s.put("NULL")
+		return
+	}
+	// IS NULL would be true of a row of NULLs as well.
+	s.put(p.embed.agg(), ".* IS ")
+	if !p.not {
+		s.put("NOT ")
+	}
+	s.put("DISTINCT FROM NULL")
+}
+
 func (p *predicate) writeLeaf(s *sqlBuilder, table string) {
-	c := &p.condition
+	c := p.condition
 	if c.Not {
 		s.put("NOT ")
 	}
@@ -138,7 +140,7 @@ func (p *predicate) writeLeaf(s *sqlBuilder, table string) {
 }
 
 func (p *predicate) writeOperand(s *sqlBuilder) {
-	c := &p.condition
+	c := p.condition
 	switch c.Quantifier {
 	case request.Any:
 		s.put("ANY(")
@@ -164,4 +166,15 @@ func (p *predicate) writeList(s *sqlBuilder) {
 	s.put("(SELECT ", QuoteName(p.field.transform), "(unnest(")
 	s.bindValue(p.condition.Value)
 	s.put("::text[])))")
+}
+
+// columns appends the names of the columns that the predicate compares.
+func (p *predicate) columns(names []string) []string {
+	if p.condition != nil {
+		names = append(names, p.condition.Column.Name)
+	}
+	for i := range p.children {
+		names = p.children[i].columns(names)
+	}
+	return names
 }

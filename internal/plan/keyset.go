@@ -19,14 +19,19 @@ type Keyset struct {
 	Columns  []string
 	// Backward is true for the page before the cursor.
 	Backward bool
+	// Settings must hold in the transaction: keys travel as text, and the text of some types depends on the session.
+	Settings []schema.Setting
 }
+
+// maxKeyColumns bounds the order of a cursor page: the statement grows with its square.
+const maxKeyColumns = 16
 
 // keyset is the order of a cursor page, on columns of the root.
 type keyset struct {
 	Keyset
-	terms    []keyTerm
-	bounded  bool // there is a cursor to start from
-	backward bool
+	terms   []keyTerm
+	bounded bool  // there is a cursor to start from
+	nulls   int64 // bit i is set when the cursor's i-th value is NULL
 }
 
 type keyTerm struct {
@@ -46,24 +51,66 @@ func (b *builder) keyset(root *node, a answer) (*keyset, error) {
 		return nil, nil
 	}
 	switch {
-	case r.Window.Offset > 0:
+	case root.offset:
 		return nil, cursorError("A cursor page cannot have an offset", "Leave offset= and the Range header out and follow the Link headers")
 	case !slices.Contains([]render{renderArray, renderStripped, renderNothing}, a.render) || a.media.Name == request.Plan:
 		return nil, cursorError("Cursor pages are not available as "+a.media.Name, "Accept application/json")
 	case root.grouped():
 		return nil, cursorError("Cursor pages cannot be made of aggregates", "Leave Prefer: pagination=cursor out, or select plain columns")
 	}
-	k := &keyset{bounded: r.Query.Cursor != "", backward: r.Query.CursorBackward}
-	for i := range root.order {
-		if err := k.add(root, &root.order[i]); err != nil {
-			return nil, err
-		}
-	}
-	if err := k.complete(root.relation); err != nil {
+	k := &keyset{bounded: r.Query.Cursor != "", nulls: r.Query.CursorNulls}
+	k.Backward = r.Query.CursorBackward
+	if err := k.order(root); err != nil {
 		return nil, err
+	}
+	if k.bounded && !k.fits() {
+		return nil, cursorError("The cursor is not valid for this request",
+			"Use the URLs of the Link headers as they are, or begin again without cursor=")
 	}
 	k.describe(root.relation)
 	return k, nil
+}
+
+// order takes the terms of the request's order until they make it total, and what then lacks from the primary key.
+func (k *keyset) order(root *node) error {
+	unique := uniqueKeys(root.relation)
+	for i := range root.order {
+		if k.total(unique) {
+			return nil // no two rows are left for further terms to tell apart
+		}
+		if err := k.add(root, &root.order[i]); err != nil {
+			return err
+		}
+	}
+	if k.total(unique) {
+		return nil
+	}
+	if err := k.complete(root.relation); err != nil {
+		return err
+	}
+	if len(k.terms) > maxKeyColumns {
+		return cursorError("Cursor pages can be ordered by at most "+itoa(maxKeyColumns)+" columns, those of the primary key included",
+			"Shorten order=")
+	}
+	return nil
+}
+
+// uniqueKeys are the keys whose columns tell all rows apart. A view has none: its rows may repeat those of its tables.
+func uniqueKeys(r *schema.Relation) [][]string {
+	if r.Kind == schema.View || r.Kind == schema.Materialized || len(r.PrimaryKey) == 0 {
+		return r.UniqueKeys
+	}
+	return append([][]string{r.PrimaryKey}, r.UniqueKeys...)
+}
+
+func (k *keyset) total(unique [][]string) bool {
+	return slices.ContainsFunc(unique, func(key []string) bool {
+		return !slices.ContainsFunc(key, func(c string) bool { return !k.has(c) })
+	})
+}
+
+func (k *keyset) has(column string) bool {
+	return slices.ContainsFunc(k.terms, func(t keyTerm) bool { return t.column.Name == column })
 }
 
 func (k *keyset) add(root *node, o *orderTerm) error {
@@ -71,6 +118,9 @@ func (k *keyset) add(root *node, o *orderTerm) error {
 	if !known || o.table != "" || len(o.column.Path) > 0 {
 		return cursorError("Cursor pages can be ordered by columns of '"+root.from.Name+"' only",
 			"Leave JSON paths, computed fields and columns of embedded resources out of order=")
+	}
+	if k.has(column.Name) {
+		return nil
 	}
 	t := keyTerm{column: column, descending: o.direction == request.Desc}
 	t.nullsFirst = t.descending // PostgreSQL's default
@@ -81,44 +131,47 @@ func (k *keyset) add(root *node, o *orderTerm) error {
 	return nil
 }
 
-// complete makes the order total by the primary key, unless it has a unique key in it already.
+// complete makes the order total by the primary key.
 func (k *keyset) complete(r *schema.Relation) error {
-	primary := r.PrimaryKey
-	if r.Kind == schema.View || r.Kind == schema.Materialized {
-		primary = nil // of the tables below; the view's rows may repeat it
-	}
-	for _, key := range append([][]string{primary}, r.UniqueKeys...) {
-		if len(key) > 0 && !slices.ContainsFunc(key, func(c string) bool { return !k.has(c) }) {
-			return nil
-		}
-	}
-	if len(primary) == 0 {
+	unique := uniqueKeys(r)
+	if len(unique) == 0 {
 		return cursorError("'"+r.Name.Name+"' has no primary key to make its order total",
 			"Order by a unique key without NULLs, or use limit and offset")
 	}
-	for _, name := range primary {
+	// In the direction of the last term, one index can serve the whole order.
+	descending := len(k.terms) > 0 && k.terms[len(k.terms)-1].descending
+	for _, name := range unique[0] {
 		if column, ok := r.Column(name); ok && !k.has(name) {
-			// In the direction of the last term, one index can serve the whole order.
-			descending := len(k.terms) > 0 && k.terms[len(k.terms)-1].descending
 			k.terms = append(k.terms, keyTerm{column: column, descending: descending, nullsFirst: descending})
 		}
 	}
 	return nil
 }
 
-func (k *keyset) has(column string) bool {
-	return slices.ContainsFunc(k.terms, func(t keyTerm) bool { return t.column.Name == column })
+// fits reports whether the NULLs of the cursor can be values of the key.
+func (k *keyset) fits() bool {
+	for i := range k.terms {
+		if k.null(i) && !k.terms[i].column.Nullable {
+			return false
+		}
+	}
+	return k.nulls>>len(k.terms) == 0
 }
 
 func (k *keyset) describe(r *schema.Relation) {
-	var b strings.Builder
-	b.WriteString(QuoteName(r.Name))
-	for _, t := range k.terms {
-		b.WriteString(" " + QuoteIdent(t.column.Name))
-		b.WriteString(t.suffix(false))
+	var order strings.Builder
+	order.WriteString(QuoteName(r.Name))
+	for i := range k.terms {
+		t := &k.terms[i]
+		order.WriteString(" " + QuoteIdent(t.column.Name) + t.suffix(false))
 		k.Columns = append(k.Columns, t.column.Name)
+		for _, s := range textSettings(t.column) {
+			if !slices.Contains(k.Settings, s) {
+				k.Settings = append(k.Settings, s)
+			}
+		}
 	}
-	k.Order, k.Relation, k.Backward = b.String(), r.Name, k.backward
+	k.Order, k.Relation = order.String(), r.Name
 }
 
 // suffix is the direction of the term in ORDER BY.
@@ -127,161 +180,51 @@ func (t *keyTerm) suffix(reversed bool) string {
 	if t.descending != reversed {
 		out = " DESC"
 	}
-	if t.nullable() {
-		if t.nullsFirst != reversed {
-			return out + " NULLS FIRST"
-		}
-		return out + " NULLS LAST"
+	switch {
+	case !t.column.Nullable:
+		return out
+	case t.nullsFirst != reversed:
+		return out + " NULLS FIRST"
 	}
-	return out
+	return out + " NULLS LAST"
 }
 
-func (t *keyTerm) nullable() bool { return t.column.Nullable }
+// null reports whether the cursor's value of a term is NULL.
+func (k *keyset) null(i int) bool { return k.nulls>>i&1 != 0 }
 
-func (k *keyset) writeOrder(s *sqlBuilder, table string) {
-	s.put(" ORDER BY ")
-	s.each(len(k.terms), ", ", func(i int) {
-		s.put(quoteColumn(table, k.terms[i].column.Name), k.terms[i].suffix(k.backward))
-	})
-}
+// nullsFirst reports whether the page's direction meets the NULLs of a term before its values.
+func (k *keyset) nullsFirst(i int) bool { return k.terms[i].nullsFirst != k.Backward }
 
-// writeBound puts the condition that a row comes after the cursor: a row comparison where PostgreSQL has one for the
-// order, else the same spelt out term by term, with a bound on the first term for an index to begin at.
-func (k *keyset) writeBound(s *sqlBuilder, table string) {
-	column := func(i int) string { return quoteColumn(table, k.terms[i].column.Name) }
-	value := func(i int) {
-		s.bind(Arg{Kind: ArgCursor, Index: i})
-		s.put("::", k.terms[i].column.NominalType)
-	}
-	if k.uniform() {
-		s.put("(")
-		s.each(len(k.terms), ", ", func(i int) { s.put(column(i)) })
-		s.put(") ", k.terms[0].after(k.backward), " (")
-		s.each(len(k.terms), ", ", value)
-		s.put(")")
-		return
-	}
-	if !k.terms[0].nullable() {
-		s.put(column(0), " ", k.terms[0].after(k.backward), "= ")
-		value(0)
-		s.put(" AND ")
-	}
-	s.put("(")
-	s.each(len(k.terms), " OR ", func(i int) {
-		s.put("(")
-		for j := range i {
-			s.put(column(j), equals(k.terms[j].nullable()))
-			value(j)
-			s.put(" AND ")
-		}
-		k.terms[i].writeAfter(s, column(i), func() { value(i) }, k.backward)
-		s.put(")")
-	})
-	s.put(")")
-}
-
-// uniform is true when all terms run in one direction and none has NULLs.
-func (k *keyset) uniform() bool {
-	return !slices.ContainsFunc(k.terms, func(t keyTerm) bool {
-		return t.nullable() || t.descending != k.terms[0].descending
-	})
-}
-
-func equals(nullable bool) string {
-	if nullable {
-		return " IS NOT DISTINCT FROM "
-	}
-	return " = "
-}
-
-func (t *keyTerm) after(reversed bool) string {
-	if t.descending != reversed {
+// after is the operator that holds between a row and one that the page's direction meets before it.
+func (k *keyset) after(i int) string {
+	if k.terms[i].descending != k.Backward {
 		return "<"
 	}
 	return ">"
 }
 
-// writeAfter puts that the column comes after the value, NULLs where the order has them.
-func (t *keyTerm) writeAfter(s *sqlBuilder, column string, value func(), reversed bool) {
-	s.put(column, " ", t.after(reversed), " ")
-	value()
-	if !t.nullable() {
-		return
+// textSettings are the session settings that the text of the column's type must not be left to.
+func textSettings(c *schema.Column) []schema.Setting {
+	settings := []schema.Setting{
+		{Name: "DateStyle", Value: "ISO"}, {Name: "IntervalStyle", Value: "postgres"},
+		{Name: "extra_float_digits", Value: "1"}, {Name: "lc_monetary", Value: "C"},
 	}
-	s.put(" OR ")
-	if t.nullsFirst != reversed {
-		s.put(column, " IS NOT NULL AND ")
-		value()
-		s.put(" IS NULL")
-		return
+	switch c.Type {
+	case "smallint", "integer", "bigint", "numeric", "oid", "boolean", "uuid", "bytea", "bit", "bit varying",
+		"text", "character varying", "character", `"char"`, "name", "inet", "cidr", "macaddr", "pg_lsn",
+		"time without time zone", "time with time zone":
+		return nil
+	case "date", "timestamp without time zone", "timestamp with time zone":
+		return settings[:1]
+	case "interval":
+		return settings[1:2]
+	case "real", "double precision":
+		return settings[2:3]
+	case "money":
+		return settings[3:]
 	}
-	s.put(column, " IS NULL AND ")
-	value()
-	s.put(" IS NOT NULL")
-}
-
-// keysetBody writes a cursor page. One row more than the page tells whether there is another page. The rows to render
-// and their keys travel side by side, so that the keys need not be selected.
-func (w *statement) keysetBody(k *keyset) {
-	limit := ""
-	if w.root.limit {
-		w.args = append(w.args, Arg{Kind: ArgLimit, Index: RootWindow})
-		limit = "$" + itoa(len(w.args)) + "::bigint"
+	if len(c.Enum) > 0 {
+		return nil
 	}
-	inPage, last, more := "", "q.c", "false"
-	if limit != "" {
-		inPage = " FILTER (WHERE q.n <= " + limit + ")"
-		last = "least(q.c, " + limit + ")"
-		more = "coalesce(bool_or(q.c > " + limit + "), false)"
-	}
-	w.put("SELECT ")
-	w.total("pg_catalog.count(*)")
-	w.put(" AS total_result_set, pg_catalog.count(*)", inPage, " AS page_total, ")
-	w.keysetRows(k, inPage)
-	w.put(" AS body, nullif(current_setting('response.headers', true), '') AS response_headers, ",
-		"nullif(current_setting('response.status', true), '') AS response_status, ",
-		"json_build_array(json_agg(q.k) FILTER (WHERE q.n = 1) -> 0, json_agg(q.k) FILTER (WHERE q.n = ", last, ") -> 0, ",
-		more, ") AS keyset ",
-		"FROM (SELECT p.*, row_number() OVER () AS n, pg_catalog.count(*) OVER () AS c FROM (")
-	w.root.writeKeyed(w.sqlBuilder, k)
-	if limit != "" {
-		w.put(" LIMIT ", limit, " + 1")
-	}
-	w.put(") p) q")
-}
-
-func (w *statement) keysetRows(k *keyset, inPage string) {
-	order := " ORDER BY q.n"
-	if k.backward {
-		order += " DESC"
-	}
-	switch w.answer.render {
-	case renderArray:
-		w.put("coalesce(json_agg(q.r", order, ")", inPage, ", '[]')")
-	case renderStripped:
-		w.put("coalesce(json_strip_nulls(json_agg(q.r", order, ")", inPage, "), '[]')")
-	default:
-		w.put("''")
-	}
-}
-
-// writeKeyed puts the rows of the level as pairs of the row to show and its key.
-func (n *node) writeKeyed(s *sqlBuilder, k *keyset) {
-	table := n.table()
-	s.put("SELECT x AS r, ARRAY[")
-	s.each(len(k.terms), ", ", func(i int) { s.put(quoteColumn(table, k.terms[i].column.Name), "::text") })
-	s.put("] AS k")
-	n.writeFrom(s)
-	for _, c := range n.children {
-		c.writeJoin(s)
-	}
-	s.put(" CROSS JOIN LATERAL (SELECT ")
-	n.writeColumns(s, table)
-	s.put(") x")
-	sep := n.writeWhere(s, table)
-	if k.bounded {
-		s.put(sep)
-		k.writeBound(s, table)
-	}
-	k.writeOrder(s, table)
+	return settings // arrays, ranges, row types and the types of extensions may be made of any of these
 }

@@ -43,12 +43,17 @@ type answer struct {
 
 // negotiate picks the first accepted media type that can be produced for target. The handlers of a relation's or
 // function's own apply only to whole rows: when nothing but * is selected.
-func (b *builder) negotiate(target schema.Name, wholeRows bool) (answer, error) {
+func (b *builder) negotiate(target schema.Name) (answer, error) {
+	n := &negotiation{b, target, wholeRows(&b.request.Query.Select)}
 	for _, m := range b.request.Accept {
-		a, ok := b.produce(m, target, wholeRows)
-		if ok {
-			return a, nil
+		a, ok := n.produce(m)
+		if !ok {
+			continue
 		}
+		if b.request.Method == "HEAD" && a.media.Name != request.Plan {
+			a.render = renderNothing
+		}
+		return a, nil
 	}
 	names := make([]string, len(b.request.Accept))
 	for i, m := range b.request.Accept {
@@ -57,7 +62,18 @@ func (b *builder) negotiate(target schema.Name, wholeRows bool) (answer, error) 
 	return answer{}, apierr.New("PGRST107", "None of these media types are available: "+strings.Join(names, ", "))
 }
 
-func (b *builder) produce(m request.MediaType, target schema.Name, wholeRows bool) (answer, bool) {
+func wholeRows(s *request.Select) bool {
+	return len(s.Embeds) == 0 && len(s.Fields) == 1 && s.Fields[0].Name == "*"
+}
+
+// negotiation is what media types can be produced for.
+type negotiation struct {
+	*builder
+	target    schema.Name
+	wholeRows bool
+}
+
+func (n *negotiation) produce(m request.MediaType) (answer, bool) {
 	switch m.Name {
 	case request.Object:
 		if m.NullsStripped {
@@ -70,43 +86,35 @@ func (b *builder) produce(m request.MediaType, target schema.Name, wholeRows boo
 		}
 		return answer{media: request.MediaType{Name: request.JSON}, render: renderArray}, true
 	case request.Plan:
-		return b.explained(m, target, wholeRows)
+		return n.explained(m)
 	}
-	return b.handled(m, target, wholeRows)
+	return n.handled(m)
 }
 
 // explained is the plan of what another media type would run.
-func (b *builder) explained(m request.MediaType, target schema.Name, wholeRows bool) (answer, bool) {
-	if !b.options.Explain {
+func (n *negotiation) explained(m request.MediaType) (answer, bool) {
+	if !n.options.Explain {
 		return answer{}, false
 	}
 	of := request.MediaType{Name: request.JSON}
 	if m.Plan.For != nil {
 		of = *m.Plan.For
 	}
-	a, ok := b.produce(of, target, wholeRows)
+	a, ok := n.produce(of)
 	a.media = m
 	return a, ok && of.Name != request.Plan
 }
 
-func (b *builder) handled(m request.MediaType, target schema.Name, wholeRows bool) (answer, bool) {
-	lookup := func(relation schema.Name, name string) (answer, bool) {
-		h, ok := b.snapshot.MediaHandlers[schema.MediaHandlerKey{Relation: relation, MediaType: name}]
-		if !ok {
-			return answer{}, false
-		}
-		return answer{media: request.MediaType{Name: h.Resolved}, render: renderCustom, handler: h, target: relation}, true
+// handled looks for the target's handler of all types, of this type, then for a general one.
+func (n *negotiation) handled(m request.MediaType) (answer, bool) {
+	keys := []schema.MediaHandlerKey{{Relation: n.target, MediaType: request.AnyType}, {Relation: n.target, MediaType: m.Name}, {MediaType: m.Name}}
+	if !n.wholeRows {
+		keys = keys[2:]
 	}
-	if wholeRows {
-		if a, ok := lookup(target, request.AnyType); ok {
-			return a, true
+	for _, k := range keys {
+		if h, ok := n.snapshot.MediaHandlers[k]; ok {
+			return answer{media: request.MediaType{Name: h.Resolved}, render: renderCustom, handler: h, target: k.Relation}, true
 		}
-		if a, ok := lookup(target, m.Name); ok {
-			return a, true
-		}
-	}
-	if a, ok := lookup(schema.Name{}, m.Name); ok {
-		return a, true
 	}
 	r, ok := builtin[m.Name]
 	if m.Name == request.AnyType {
@@ -115,29 +123,35 @@ func (b *builder) handled(m request.MediaType, target schema.Name, wholeRows boo
 	return answer{media: m, render: r}, ok
 }
 
-// writeBody puts the expression that renders the rows of _postgrest_t.
+// The rows of the page, as expressions over the sub-query _postgrest_t.
+const (
+	pageRow    = "_postgrest_t.*"
+	pageScalar = "_postgrest_t.pgrst_scalar"
+)
+
+// writeBody puts the expression that renders the rows of _postgrest_t. f is nil for a relation.
 func (a *answer) writeBody(s *sqlBuilder, f *schema.Function) {
-	rows := "_postgrest_t"
-	single := false
-	if f != nil {
-		single = !f.Returns.Set
-		if !f.Returns.Composite {
-			rows = "_postgrest_t.pgrst_scalar"
-		}
+	single, scalar := f != nil && !f.Returns.Set, f != nil && !f.Returns.Composite
+	element, elements := pageRow, pageRow // the one, or all of them
+	if scalar {
+		elements = pageScalar
+	}
+	if scalar && single {
+		element = pageScalar // a set's element is a row with one column, as in PostgREST
 	}
 	switch a.render {
 	case renderArray:
-		writeJSONAgg(s, rows, single, false)
+		writeJSONAgg(s, elements, single, false)
 	case renderStripped:
-		writeJSONAgg(s, rows, single, true)
+		writeJSONAgg(s, elements, single, true)
 	case renderObject:
-		writeJSONAgg(s, rows, true, false)
+		writeJSONAgg(s, element, true, false)
 	case renderObjectStripped:
-		writeJSONAgg(s, rows, true, true)
+		writeJSONAgg(s, element, true, true)
 	case renderGeoJSON:
-		s.put("json_build_object('type', 'FeatureCollection', 'features', coalesce(json_agg(ST_AsGeoJSON(_postgrest_t)::json), '[]'))")
+		s.put("json_build_object('type', 'FeatureCollection', 'features', coalesce(json_agg(ST_AsGeoJSON(", pageRow, ")::json), '[]'))")
 	case renderCustom:
-		a.writeCustom(s, rows, f)
+		a.writeCustom(s, element)
 	default:
 		s.put("''")
 	}
@@ -145,16 +159,15 @@ func (a *answer) writeBody(s *sqlBuilder, f *schema.Function) {
 
 // writeCustom puts the value of a handler of the database: an aggregate over the rows, or the result of the called
 // function itself, which is of the media type already.
-func (a *answer) writeCustom(s *sqlBuilder, rows string, f *schema.Function) {
-	if !a.handler.Aggregate {
-		s.put(rows)
-		return
+func (a *answer) writeCustom(s *sqlBuilder, element string) {
+	switch {
+	case !a.handler.Aggregate:
+		s.put(element)
+	case element == pageScalar || a.target == schema.Name{}:
+		s.put(QuoteName(a.handler.Function), "(", element, ")")
+	default:
+		s.put(QuoteName(a.handler.Function), "((", element, ")::", QuoteName(a.target), ")")
 	}
-	s.put(QuoteName(a.handler.Function), "(", rows)
-	if a.target != (schema.Name{}) && (f == nil || f.Returns.Composite) {
-		s.put("::", QuoteName(a.target))
-	}
-	s.put(")")
 }
 
 func writeJSONAgg(s *sqlBuilder, rows string, first, stripped bool) {

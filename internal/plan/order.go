@@ -8,27 +8,19 @@ import (
 // orderTerm is one term of ORDER BY.
 type orderTerm struct {
 	field
-	table     string // overrides the node's own table, for columns of an embed
+	table     string // overrides the level's own table, for columns of an embed
 	direction request.Direction
 	nulls     request.Nulls
 }
 
-// orders attaches the request's order parameters to their levels.
-func (b *builder) orders(root *node) error {
-	for i := range b.request.Query.Orders {
-		o := &b.request.Query.Orders[i]
-		n, err := b.at(root, o.Path)
+// orders resolves the order of one level.
+func (b *builder) orders(n *node) error {
+	for _, t := range n.terms {
+		term, err := b.orderTerm(n, t)
 		if err != nil {
 			return err
 		}
-		n.order = nil // as with every repeated parameter, the last one counts
-		for _, t := range o.Terms {
-			term, err := b.orderTerm(n, t)
-			if err != nil {
-				return err
-			}
-			n.order = append(n.order, term)
-		}
+		n.order = append(n.order, term)
 	}
 	return nil
 }
@@ -36,14 +28,14 @@ func (b *builder) orders(root *node) error {
 func (b *builder) orderTerm(n *node, t request.OrderTerm) (orderTerm, error) {
 	out := orderTerm{direction: t.Direction, nulls: t.Nulls}
 	if t.Relation == "" {
-		out.field, _ = resolver{b.snapshot, n.relation}.column(t.Column)
+		out.field = resolver{b.snapshot, n.relation}.order(t.Column)
 		return out, nil
 	}
 	for _, c := range n.children {
 		if c.outputName() != t.Relation {
 			continue
 		}
-		if !c.rel.Cardinality.ToOne() {
+		if c.toMany() {
 			return out, &apierr.Error{
 				Code:    "PGRST118",
 				Message: "A related order on '" + t.Relation + "' is not possible",
@@ -51,7 +43,7 @@ func (b *builder) orderTerm(n *node, t request.OrderTerm) (orderTerm, error) {
 			}
 		}
 		out.field = field{column: t.Column, language: request.NoValue}
-		out.table = QuoteIdent(c.aggAlias)
+		out.table = c.agg()
 		return out, nil
 	}
 	return out, notEmbedded(t.Relation)

@@ -1,8 +1,7 @@
 package plan
 
 import (
-	"strconv"
-
+	"github.com/slipstream-go/slipstream/internal/apierr"
 	"github.com/slipstream-go/slipstream/internal/request"
 	"github.com/slipstream-go/slipstream/internal/schema"
 )
@@ -20,6 +19,8 @@ type Options struct {
 }
 
 // Read is the plan of a read: of a relation, or of the result of a function.
+// It is never changed after New, and serves any number of requests of its shape
+// at a time.
 type Read struct {
 	// SQL is the one statement. Every value in it is a bind parameter.
 	SQL string
@@ -53,7 +54,8 @@ const (
 	Body Format = iota
 	// Explained: the rows are lines of EXPLAIN's output.
 	Explained
-	// CSVRows and NDJSONRows: the result's rows are the answer's rows, to be streamed.
+	// CSVRows and NDJSONRows: the result's rows are the answer's rows, to be streamed. With Counted, two columns come
+	// first: the total, and true; where there are no rows, one comes that is NULL but for the total.
 	CSVRows
 	NDJSONRows
 )
@@ -65,99 +67,51 @@ const (
 	ColumnBody           // text: the body
 	ColumnHeaders        // text or null: response.headers
 	ColumnStatus         // text or null: response.status
-	ColumnKeyset         // json or null: the first and last key of a cursor page; only with Keyset
+	ColumnKeyset         // json: [first key or null, last key or null, whether there are more]; only with Keyset
 )
 
-// ArgKind says where an argument's text comes from.
-type ArgKind int
-
-// The kinds of arguments.
-const (
-	ArgText    ArgKind = iota // Arg.Text
-	ArgValue                  // Query.Values[Arg.Index]
-	ArgLimit                  // the limit of Query.Windows[Arg.Index], or of the top level when Index is RootWindow
-	ArgOffset                 // likewise its offset
-	ArgMaxRows                // db-max-rows
-	ArgList                   // a text array literal of the Query.Values in Arg.Values
-	ArgCursor                 // the Arg.Index-th value of the cursor
-)
-
-// RootWindow is the Arg.Index of the top level's window.
-const RootWindow = -1
-
-// Arg is one argument of a statement.
-type Arg struct {
-	Kind   ArgKind
-	Index  int
-	Text   string
-	Values []request.Value
-}
-
-// Bind appends the text of every argument for this request to dst.
-// cursor holds the values of a decoded cursor, if the plan has one.
-func (p *Read) Bind(dst [][]byte, r *request.Request, o Options, cursor [][]byte) [][]byte {
-	return bind(dst, p.Args, r, o, cursor)
-}
-
-// BindEstimate is Bind for EstimateArgs.
-func (p *Read) BindEstimate(dst [][]byte, r *request.Request, o Options) [][]byte {
-	return bind(dst, p.EstimateArgs, r, o, nil)
-}
-
-func bind(dst [][]byte, args []Arg, r *request.Request, o Options, cursor [][]byte) [][]byte {
-	for i := range args {
-		a := &args[i]
-		var v []byte
-		switch a.Kind {
-		case ArgText:
-			v = []byte(a.Text)
-		case ArgValue:
-			v = []byte(r.Query.Values[a.Index])
-		case ArgLimit:
-			v = strconv.AppendInt(nil, capped(window(r, a.Index).Limit, o.MaxRows), 10)
-		case ArgMaxRows:
-			v = strconv.AppendInt(nil, o.MaxRows, 10)
-		case ArgOffset:
-			v = strconv.AppendInt(nil, window(r, a.Index).Offset, 10)
-		case ArgList:
-			v = appendArray(nil, r.Query.Values, a.Values)
-		case ArgCursor:
-			v = cursor[a.Index]
-		}
-		dst = append(dst, v)
+// New plans a GET or HEAD of a relation or function. Errors are *apierr.Error.
+func New(snapshot *schema.Snapshot, r *request.Request, o Options) (*Read, error) {
+	b := &builder{snapshot: snapshot, request: r, options: o, aliases: map[string]struct{}{}}
+	if r.Target == request.Function {
+		return b.call()
 	}
-	return dst
+	relation, err := Relation(snapshot, r)
+	if err != nil {
+		return nil, err
+	}
+	root := &node{name: r.Name, origin: r.Name, from: relation.Name, relation: relation}
+	if err := b.tree(root); err != nil {
+		return nil, err
+	}
+	a, err := b.negotiate(relation.Name)
+	if err != nil {
+		return nil, err
+	}
+	return b.read(root, a, nil)
 }
 
-func window(r *request.Request, i int) request.Window {
-	if i == RootWindow {
-		return r.Window
+// Relation finds the relation that a request names; PGRST205 if there is none.
+func Relation(s *schema.Snapshot, r *request.Request) (*schema.Relation, error) {
+	name := schema.Name{Schema: r.Schema, Name: r.Name}
+	if relation := s.Relations[name]; relation != nil {
+		return relation, nil
 	}
-	return r.Query.Windows[i]
+	e := &apierr.Error{
+		Code:    "PGRST205",
+		Message: "Could not find the table '" + name.Schema + "." + name.Name + "' in the schema cache",
+	}
+	if similar := s.SimilarRelation(name); similar != "" {
+		e.Hint = "Perhaps you meant the table '" + name.Schema + "." + similar + "'"
+	}
+	return nil, e
 }
 
-func capped(limit, most int64) int64 {
-	if most > 0 && (limit == request.NoLimit || limit > most) {
-		return most
+// CheckAffected refuses Prefer: max-affected with handling=strict for a function that gives one value.
+func (p *Read) CheckAffected(prefer *request.Preferences) error {
+	if prefer.MaxAffected == nil || prefer.Handling != "strict" || p.Function == nil || p.Function.Returns.Set {
+		return nil
 	}
-	return limit
-}
-
-// appendArray renders values as a PostgreSQL text array literal.
-func appendArray(dst []byte, all []string, values []request.Value) []byte {
-	dst = append(dst, '{')
-	for i, v := range values {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = append(dst, '"')
-		for _, c := range []byte(all[v]) {
-			if c == '"' || c == '\\' {
-				dst = append(dst, '\\')
-			}
-			dst = append(dst, c)
-		}
-		dst = append(dst, '"')
-	}
-	return append(dst, '}')
+	return apierr.New("PGRST128",
+		"Function must return SETOF or TABLE when max-affected preference is used with handling=strict")
 }

@@ -10,13 +10,44 @@ import (
 
 func itoa(i int) string { return strconv.Itoa(i) }
 
+// relate finds the relationships that lead from n to its embeds, and names what they join.
+func (b *builder) relate(n *node, depth int) error {
+	for _, c := range n.children {
+		rel, err := b.relationship(n, c)
+		if err != nil {
+			return err
+		}
+		c.rel, c.origin, c.from, c.relation = rel, rel.Target.Name, rel.Target, b.snapshot.Relations[rel.Target]
+		if c.spread != noSpread && c.toMany() {
+			c.spread = toManySpread
+		}
+		b.setAliases(c, depth)
+		if err := b.relate(c, depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setAliases chooses the names that errors of the database will show: they are PostgREST's.
+func (b *builder) setAliases(c *node, depth int) {
+	suffix := "_" + itoa(depth)
+	if j := c.rel.Junction; j != nil {
+		c.as = b.unique(c.rel.Target.Name)
+		c.junction = b.unique(j.Table.Name)
+	} else {
+		c.as = b.unique(c.rel.Target.Name + suffix)
+	}
+	c.aggAlias = b.unique(c.rel.Origin.Name + "_" + c.outputName() + suffix)
+	c.rows = c.aggAlias
+}
+
 // relationship finds the one way from parent to child, or says which ways there are
 // (https://postgrest.org/en/stable/references/api/resource_embedding.html).
 func (b *builder) relationship(parent, child *node) (*schema.Relationship, error) {
-	origin := schema.Name{Schema: b.request.Schema, Name: parent.embedName()}
-	all := b.snapshot.Relationships[schema.RelationshipKey{Origin: origin, TargetSchema: b.request.Schema}]
+	origin := schema.Name{Schema: b.request.Schema, Name: parent.origin}
 	var found []*schema.Relationship
-	for _, r := range all {
+	for _, r := range b.snapshot.RelationshipsFrom(origin, b.request.Schema) {
 		if matches(r, child.name, child.hint) {
 			found = append(found, r)
 		}
@@ -28,14 +59,6 @@ func (b *builder) relationship(parent, child *node) (*schema.Relationship, error
 		return found[0], nil
 	}
 	return nil, ambiguous(origin, child, found)
-}
-
-// embedName is the relation whose relationships an embed below n is looked up by.
-func (n *node) embedName() string {
-	if n.parent == nil && n.fromAlias != "" {
-		return n.fromAlias // a function's result, under the name of the relation it returns
-	}
-	return n.from.Name
 }
 
 // matches reports whether target!hint can mean r. A target is a relation, a computed relationship's function, or a

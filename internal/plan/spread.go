@@ -5,6 +5,23 @@ import (
 	"github.com/slipstream-go/slipstream/internal/request"
 )
 
+// spread is how an embed's columns are lifted into its parent.
+type spread int
+
+const (
+	noSpread     spread = iota
+	toOneSpread         // the columns themselves
+	toManySpread        // arrays of the columns
+)
+
+// lifted is a column of a spread embed as its parent selects it.
+type lifted struct {
+	name          string
+	alias         string
+	aggregate     request.Aggregate
+	aggregateCast string
+}
+
 // lift computes, bottom up, which columns every spread embed gives its parent.
 //
 // An aggregate inside a to-one spread is computed where the spread ends, grouped by what stands beside it: in
@@ -18,17 +35,8 @@ func (n *node) lift() error {
 	if n.spread == noSpread {
 		return nil
 	}
-	for i := range n.sel {
-		s := &n.sel[i]
-		l := lifted{name: s.alias}
-		if l.name == "" {
-			l.name = s.column.Name
-		}
-		if s.aggregate != request.NoAggregate && n.spread == toOneSpread {
-			l.aggregate, l.aggregateCast, l.alias = s.aggregate, s.aggregateCast, s.alias
-			s.aggregate, s.aggregateCast = request.NoAggregate, ""
-		}
-		n.lifted = append(n.lifted, l)
+	for i := range n.fields {
+		n.lifted = append(n.lifted, n.fields[i].lift(n.spread))
 	}
 	for _, c := range n.children {
 		switch {
@@ -42,6 +50,19 @@ func (n *node) lift() error {
 		return n.liftOrder()
 	}
 	return nil
+}
+
+// lift gives the column to the parent; a to-one spread gives the aggregate over it away.
+func (s *selected) lift(into spread) lifted {
+	l := lifted{name: s.alias}
+	if l.name == "" {
+		l.name = s.column.Name
+	}
+	if s.aggregate != request.NoAggregate && into == toOneSpread {
+		l.aggregate, l.aggregateCast, l.alias = s.aggregate, s.aggregateCast, s.alias
+		s.aggregate, s.aggregateCast = request.NoAggregate, ""
+	}
+	return l
 }
 
 // passUp is what a spread embed inside another spread embed gives the outer one's parent: by the names that the outer
@@ -63,10 +84,7 @@ func (n *node) passUp(outer spread) []lifted {
 
 // liftOrder moves the order of a to-many spread into its array aggregates, over hidden columns of the sub-query.
 func (n *node) liftOrder() error {
-	aggregated := false
-	for i := range n.sel {
-		aggregated = aggregated || n.sel[i].aggregate != request.NoAggregate
-	}
+	aggregated := aggregates(n.sel)
 	for _, l := range n.lifted {
 		aggregated = aggregated || l.aggregate != request.NoAggregate
 	}
@@ -77,8 +95,9 @@ func (n *node) liftOrder() error {
 			Details: "Aggregates are not implemented for one-to-many or many-to-many spreads.",
 		}
 	}
+	n.rows = unused(n.rows, n.lifted)
 	for i, o := range n.order {
-		hidden := n.aggAlias + "_" + o.column.Name + "_" + itoa(i+1)
+		hidden := unused("pgrst_order_"+itoa(i+1), n.lifted)
 		n.extra = append(n.extra, selected{field: o.field, alias: hidden, table: o.table})
 		n.aggOrder = append(n.aggOrder, orderTerm{
 			field:     field{column: request.Column{Name: hidden}, language: request.NoValue},
@@ -91,7 +110,7 @@ func (n *node) liftOrder() error {
 
 // empty is true for an embed that selects nothing at any depth: it filters and joins, and does not show.
 func (n *node) empty() bool {
-	if len(n.sel) > 0 {
+	if len(n.fields) > 0 {
 		return false
 	}
 	for _, c := range n.children {
@@ -104,8 +123,8 @@ func (n *node) empty() bool {
 
 // grouped is true when the level has aggregates, its own or those of its spread embeds.
 func (n *node) grouped() bool {
-	for i := range n.sel {
-		if n.sel[i].aggregate != request.NoAggregate {
+	for i := range n.fields {
+		if n.fields[i].aggregate != request.NoAggregate {
 			return true
 		}
 	}

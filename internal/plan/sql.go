@@ -11,32 +11,49 @@ import (
 // sqlBuilder writes a statement and collects its arguments.
 type sqlBuilder struct {
 	strings.Builder
-	args []Arg
+	args  []Arg
+	texts map[constant]string // their placeholders
 }
 
+type constant struct{ text, cast string }
+
 // put writes its parts one after the other.
-func (b *sqlBuilder) put(parts ...string) {
+func (s *sqlBuilder) put(parts ...string) {
 	for _, p := range parts {
-		b.WriteString(p)
+		s.WriteString(p)
 	}
 }
 
-// bind writes the placeholder of a new argument.
-func (b *sqlBuilder) bind(a Arg) {
-	b.args = append(b.args, a)
-	b.WriteByte('$')
-	b.WriteString(strconv.Itoa(len(b.args)))
+// placeholder makes a new argument and gives its name in SQL.
+func (s *sqlBuilder) placeholder(a Arg) string {
+	s.args = append(s.args, a)
+	return "$" + strconv.Itoa(len(s.args))
 }
 
-func (b *sqlBuilder) bindText(s string) { b.bind(Arg{Kind: ArgText, Text: s}) }
+func (s *sqlBuilder) bind(a Arg) { s.put(s.placeholder(a)) }
 
-func (b *sqlBuilder) bindValue(v request.Value) { b.bind(Arg{Kind: ArgValue, Index: int(v)}) }
+func (s *sqlBuilder) bindValue(v request.Value) { s.bind(Arg{Kind: ArgValue, Index: int(v)}) }
+
+// bindText binds a text that belongs to the shape. The same text is the same argument wherever it is cast alike: an
+// expression of ORDER BY is then seen to be that of the select list.
+func (s *sqlBuilder) bindText(text, cast string) {
+	key := constant{text, cast}
+	name, ok := s.texts[key]
+	if !ok {
+		name = s.placeholder(Arg{Kind: ArgText, Text: []byte(text)})
+		if s.texts == nil {
+			s.texts = make(map[constant]string)
+		}
+		s.texts[key] = name
+	}
+	s.put(name, cast)
+}
 
 // each writes n items with sep between them.
-func (b *sqlBuilder) each(n int, sep string, item func(i int)) {
+func (s *sqlBuilder) each(n int, sep string, item func(i int)) {
 	for i := range n {
 		if i > 0 {
-			b.WriteString(sep)
+			s.WriteString(sep)
 		}
 		item(i)
 	}
@@ -59,6 +76,9 @@ func QuoteName(n schema.Name) string {
 }
 
 // quoteColumn is table.column, or table.* for "*".
+//
+// Where a whole row is meant it must be written as table.* too, never as table: a column of that name, which a client
+// can make with an alias, would take its place.
 func quoteColumn(table, column string) string {
 	if column == "*" {
 		return table + ".*"

@@ -30,6 +30,8 @@ type Query struct {
 	Cursor string
 	// CursorBackward is true for the page before the cursor. Who reads cursors sets it; Parse does not.
 	CursorBackward bool
+	// CursorNulls has bit i set when the cursor's i-th value is NULL: the plan depends on it. Set as CursorBackward is.
+	CursorNulls int64
 	// Values are the client's values, as text, in the order in which parsing met them; every Value is an index into them.
 	Values []string
 }

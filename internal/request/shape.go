@@ -37,6 +37,7 @@ func (q *Query) AppendShape(dst []byte) []byte {
 	s.optional(q.OnConflict)
 	s.flag(q.Cursor != "")
 	s.flag(q.CursorBackward)
+	s.number(q.CursorNulls)
 	return s
 }
 

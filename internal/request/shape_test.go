@@ -115,6 +115,7 @@ var edits = []func(*rapid.T, *request.Query){
 	func(t *rapid.T, q *request.Query) { q.OnConflict = optional(path).Draw(t, "on conflict") },
 	func(t *rapid.T, q *request.Query) { q.Cursor = shortText.Draw(t, "cursor") },
 	func(t *rapid.T, q *request.Query) { q.CursorBackward = rapid.Bool().Draw(t, "backward") },
+	func(t *rapid.T, q *request.Query) { q.CursorNulls = rapid.Int64Range(0, 2).Draw(t, "nulls") },
 	func(t *rapid.T, q *request.Query) { q.Values = path.Draw(t, "values") },
 }
 

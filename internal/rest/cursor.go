@@ -63,8 +63,17 @@ func decodeCursor(secret []byte, order, cursor string, terms int) ([][]byte, err
 	if !hmac.Equal(sum, cursorSum(secret, order, payload)) || payload[0] != cursorVersion {
 		return nil, errCursor
 	}
+	key, err := splitKey(payload[2:])
+	if err != nil || len(key) != terms {
+		return nil, errCursor
+	}
+	return key, nil
+}
+
+// splitKey takes the values of a cursor apart.
+func splitKey(payload []byte) ([][]byte, error) {
 	var key [][]byte
-	for rest := payload[2:]; len(rest) > 0; {
+	for rest := payload; len(rest) > 0; {
 		n, size := binary.Uvarint(rest)
 		if size <= 0 || n > uint64(len(rest)-size)+1 {
 			return nil, errCursor
@@ -77,14 +86,11 @@ func decodeCursor(secret []byte, order, cursor string, terms int) ([][]byte, err
 		key = append(key, rest[:n-1:n-1])
 		rest = rest[n-1:]
 	}
-	if len(key) != terms {
-		return nil, errCursor
-	}
 	return key, nil
 }
 
-// readCursor looks at the direction of the request's cursor, which the plan depends on. The MAC is checked later,
-// when the plan has told the order.
+// readCursor looks at what the plan depends on: the direction of the request's cursor, and which of its values are
+// NULL. The MAC is checked later, when the plan has told the order.
 func (x *exchange) readCursor() error {
 	q := &x.req.Query
 	if q.Cursor == "" && x.req.Prefer.Pagination == "" || x.req.Target != request.Relation {
@@ -100,11 +106,17 @@ func (x *exchange) readCursor() error {
 		return nil
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(q.Cursor)
-	if err != nil || len(raw) < 2 {
+	if err != nil || len(raw) < 2+cursorMAC {
 		return errCursor
 	}
 	q.CursorBackward = raw[1] == cursorBackward
-	return nil
+	key, err := splitKey(raw[2 : len(raw)-cursorMAC])
+	for i, v := range key {
+		if v == nil && i < 63 {
+			q.CursorNulls |= 1 << i
+		}
+	}
+	return err
 }
 
 // cursorKey is the checked key of the request's cursor.

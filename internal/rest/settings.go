@@ -25,6 +25,11 @@ func (x *exchange) begin(p *planned) {
 			tx.Isolation = f.Isolation
 		}
 	}
+	if k := p.Keyset; k != nil {
+		for _, s := range k.Settings {
+			tx.Settings = append(tx.Settings, pg.Setting(s))
+		}
+	}
 	tx.Settings = append(tx.Settings, x.options.AppSettings...)
 }
 

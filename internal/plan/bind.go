@@ -1,0 +1,134 @@
+package plan
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/slipstream-go/slipstream/internal/request"
+)
+
+// ArgKind says where an argument's text comes from.
+type ArgKind int
+
+// The kinds of arguments.
+const (
+	ArgText    ArgKind = iota // Arg.Text
+	ArgValue                  // Query.Values[Arg.Index]
+	ArgLimit                  // the limit of Query.Windows[Arg.Index], or of the top level when Index is RootWindow
+	ArgOffset                 // likewise its offset
+	ArgMaxRows                // db-max-rows
+	ArgList                   // a text array literal of the Query.Values in Arg.Values
+	ArgCursor                 // the Arg.Index-th value of the cursor
+)
+
+// RootWindow is the Arg.Index of the top level's window.
+const RootWindow = -1
+
+// Arg is one argument of a statement.
+type Arg struct {
+	Kind   ArgKind
+	Index  int
+	Text   []byte
+	Values []request.Value
+}
+
+// Bind appends the text of every argument for this request to dst; nil is NULL. The request must have the shape that
+// was planned. cursor holds the values of a decoded cursor, one for each of Keyset.Columns, when the request has one.
+// All that it allocates is room in dst and one buffer for the texts.
+func (p *Read) Bind(dst [][]byte, r *request.Request, o Options, cursor [][]byte) [][]byte {
+	return bind(dst, p.Args, r, o, cursor)
+}
+
+// BindEstimate is Bind for EstimateArgs.
+func (p *Read) BindEstimate(dst [][]byte, r *request.Request, o Options) [][]byte {
+	return bind(dst, p.EstimateArgs, r, o, nil)
+}
+
+func bind(dst [][]byte, args []Arg, r *request.Request, o Options, cursor [][]byte) [][]byte {
+	size := 0
+	for i := range args {
+		size += args[i].room(r)
+	}
+	buf := make([]byte, 0, size)
+	dst = slices.Grow(dst, len(args))
+	for i := range args {
+		switch a := &args[i]; a.Kind {
+		case ArgText:
+			dst = append(dst, a.Text)
+		case ArgCursor:
+			dst = append(dst, cursor[a.Index])
+		default:
+			start := len(buf)
+			buf = a.append(buf, r, o)
+			dst = append(dst, buf[start:len(buf):len(buf)])
+		}
+	}
+	return dst
+}
+
+// room is what append will need at most, in bytes.
+func (a *Arg) room(r *request.Request) int {
+	const digits = 20
+	switch a.Kind {
+	case ArgValue:
+		return len(r.Query.Values[a.Index])
+	case ArgLimit, ArgOffset, ArgMaxRows:
+		return digits
+	case ArgList:
+		size := len("{}")
+		for _, v := range a.Values {
+			size += 2*len(r.Query.Values[v]) + len(`"",`)
+		}
+		return size
+	}
+	return 0
+}
+
+func (a *Arg) append(dst []byte, r *request.Request, o Options) []byte {
+	switch a.Kind {
+	case ArgValue:
+		return append(dst, r.Query.Values[a.Index]...)
+	case ArgLimit:
+		return strconv.AppendInt(dst, capped(window(r, a.Index).Limit, o.MaxRows), 10)
+	case ArgOffset:
+		return strconv.AppendInt(dst, window(r, a.Index).Offset, 10)
+	case ArgMaxRows:
+		return strconv.AppendInt(dst, o.MaxRows, 10)
+	case ArgList:
+		return appendArray(dst, r.Query.Values, a.Values)
+	}
+	return dst
+}
+
+func window(r *request.Request, i int) *request.Window {
+	if i == RootWindow {
+		return &r.Window
+	}
+	return &r.Query.Windows[i]
+}
+
+func capped(limit, most int64) int64 {
+	if most > 0 && (limit == request.NoLimit || limit > most) {
+		return most
+	}
+	return limit
+}
+
+// appendArray renders values as a PostgreSQL text array literal.
+func appendArray(dst []byte, all []string, values []request.Value) []byte {
+	dst = append(dst, '{')
+	for i, v := range values {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, '"')
+		for _, c := range []byte(all[v]) {
+			if c == '"' || c == '\\' {
+				dst = append(dst, '\\')
+			}
+			dst = append(dst, c)
+		}
+		dst = append(dst, '"')
+	}
+	return append(dst, '}')
+}

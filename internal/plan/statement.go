@@ -1,0 +1,139 @@
+package plan
+
+import (
+	"github.com/slipstream-go/slipstream/internal/request"
+	"github.com/slipstream-go/slipstream/internal/schema"
+)
+
+// read assembles the statement around the tree. f is the called function, nil for a relation.
+func (b *builder) read(root *node, a answer, f *schema.Function) (*Read, error) {
+	k, err := b.keyset(root, a)
+	if err != nil {
+		return nil, err
+	}
+	s := &sqlBuilder{}
+	if a.media.Name == request.Plan {
+		writeExplain(s, a.media.Plan)
+	}
+	if f != nil {
+		s.put("WITH pgrst_source AS (")
+		b.writeCall(s, f, root)
+		s.put(") ")
+	}
+	out := &Read{Media: a.media, Function: f, Renames: b.renames}
+	w := &statement{sqlBuilder: s, builder: b, root: root, answer: a, function: f}
+	out.Counted = w.counted()
+	switch {
+	case a.render == renderCSV:
+		out.Format = CSVRows
+		w.rows(root.writeSelect)
+	case a.render == renderNDJSON:
+		out.Format = NDJSONRows
+		w.rows(w.writeJSONRows)
+	case k != nil:
+		out.Keyset = &k.Keyset
+		w.keysetBody(k)
+	default:
+		w.body()
+	}
+	out.SQL, out.Args = s.String(), s.args
+	if a.media.Name == request.Plan {
+		out.Format = Explained
+	} else if f == nil {
+		b.estimate(out, root)
+	}
+	return out, nil
+}
+
+// estimate adds EXPLAIN of the counted query, for count=planned and count=estimated.
+func (b *builder) estimate(out *Read, root *node) {
+	if c := b.request.Prefer.Count; c != "planned" && c != "estimated" {
+		return
+	}
+	s := &sqlBuilder{}
+	writeExplain(s, &request.PlanOptions{JSON: true})
+	root.writeCount(s)
+	out.EstimateSQL, out.EstimateArgs = s.String(), s.args
+}
+
+// statement writes the outermost SELECT.
+type statement struct {
+	*sqlBuilder
+	*builder
+	root     *node
+	answer   answer
+	function *schema.Function
+}
+
+// counted is true when the statement itself counts.
+func (w *statement) counted() bool {
+	return w.request.Prefer.Count == "exact" || w.request.Prefer.Count == "estimated"
+}
+
+// body writes the one row of ColumnTotal … ColumnStatus.
+func (w *statement) body() {
+	page := "pg_catalog.count(*)"
+	if w.function != nil && !w.function.Returns.Set {
+		page = "1"
+	}
+	w.put("SELECT ")
+	w.total(page, !w.root.limit && !w.root.offset)
+	w.put(" AS total_result_set, ", page, " AS page_total, ")
+	w.answer.writeBody(w.sqlBuilder, w.function)
+	w.put(" AS body, ", responseSettings, " FROM (")
+	w.root.writeSelect(w.sqlBuilder)
+	w.put(") _postgrest_t")
+}
+
+// responseSettings are what functions left for the answer.
+const responseSettings = "nullif(current_setting('response.headers', true), '') AS response_headers, " +
+	"nullif(current_setting('response.status', true), '') AS response_status"
+
+// total writes the total of count=; whole is true where the page, with its own count, is the whole result.
+func (w *statement) total(page string, whole bool) {
+	switch {
+	case !w.counted():
+		w.put("null::bigint")
+	case whole:
+		w.put(page)
+	default:
+		w.put("(SELECT pg_catalog.count(*) FROM (")
+		w.root.writeCount(w.sqlBuilder)
+		w.capCount()
+		w.put(") pgrst_source_count)")
+	}
+}
+
+// capCount lets count=estimated count no further than to know that there are more rows than db-max-rows. The rows of a
+// function are there anyway, and nobody estimates them.
+func (w *statement) capCount() {
+	if w.request.Prefer.Count == "estimated" && w.options.MaxRows > 0 && w.function == nil {
+		w.put(" LIMIT ")
+		w.bind(Arg{Kind: ArgMaxRows})
+		w.put("::bigint + 1")
+	}
+}
+
+// rows writes a statement whose rows are the answer's rows, with the total where one is asked for.
+func (w *statement) rows(sel func(*sqlBuilder)) {
+	if !w.counted() {
+		sel(w.sqlBuilder)
+		return
+	}
+	w.put("SELECT pgrst_total.n, pgrst_rows.* FROM (SELECT pg_catalog.count(*) AS n FROM (")
+	w.root.writeCount(w.sqlBuilder)
+	w.capCount()
+	w.put(") c) pgrst_total LEFT JOIN (SELECT true AS present, _postgrest_t.* FROM (")
+	sel(w.sqlBuilder)
+	w.put(") _postgrest_t) pgrst_rows ON true")
+}
+
+func (w *statement) writeJSONRows(s *sqlBuilder) {
+	row := pageRow
+	if w.function != nil && !w.function.Returns.Composite {
+		row = pageScalar
+	}
+	s.put("SELECT to_json(", row, ")::text AS row FROM (")
+	w.root.writeSelect(s)
+	s.put(") _postgrest_t")
+}
