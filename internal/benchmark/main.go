@@ -16,7 +16,7 @@ import (
 
 // options are the command line.
 type options struct {
-	server  string
+	program string
 	data    string
 	out     string
 	rounds  int
@@ -32,7 +32,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	o := options{scenarios: scenarios(), settle: 5 * time.Second}
 	f := flag.NewFlagSet("benchmark", flag.ContinueOnError)
 	f.SetOutput(stderr)
-	f.StringVar(&o.server, "server", "bin/slipstream", "`PROGRAM` to measure")
+	f.StringVar(&o.program, "server", "bin/slipstream", "`PROGRAM` to measure")
 	f.StringVar(&o.data, "data", ".slipstream/bench", "`DIR` of the private PostgreSQL; kept for the next run")
 	f.StringVar(&o.out, "out", "docs/benchmarks.md", "`FILE` to write the report to; none when empty")
 	f.IntVar(&o.rounds, "rounds", 5, "rounds of each scenario")
@@ -129,7 +129,7 @@ func measureRates(ctx context.Context, o options, b *bed, progress io.Writer) (_
 	if r.pgbench, err = newPgbench(ctx, b, dir); err != nil {
 		return report{}, err
 	}
-	if r.server, err = startServer(ctx, o.server, b, shop.Schema); err != nil {
+	if r.server, err = startServer(ctx, o.program, b, shop.Schema); err != nil {
 		return report{}, err
 	}
 	defer r.server.stop()

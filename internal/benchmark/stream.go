@@ -36,7 +36,7 @@ func measureStreams(ctx context.Context, o options, b *bed, size int64, progress
 	}
 	var all []streamed
 	for _, mediaType := range []string{"application/x-ndjson", "text/csv"} {
-		s, err := stream(ctx, o.server, b, mediaType)
+		s, err := stream(ctx, o.program, b, mediaType)
 		if err != nil {
 			return report{}, fmt.Errorf("stream %s: %w", mediaType, err)
 		}
