@@ -14,8 +14,11 @@ import (
 type loads struct {
 	mu         sync.Mutex
 	generation uint64
-	wanted     chan struct{} // holds a token while a reload is wanted; nil before Run
-	once       sync.Once
+	// base is the configuration as it was given, and settings what the database adds to it.
+	base     Config
+	settings map[string]string
+	wanted   chan struct{} // holds a token while a reload is wanted; nil before Run
+	once     sync.Once
 }
 
 func (l *loads) want() chan struct{} {
@@ -31,11 +34,22 @@ func (s *Server) requestReload() {
 	}
 }
 
-// ReloadSchema reads the catalog again and puts it in force. When it fails, the one in force stays.
-// Requests are served meanwhile with the old one.
+// ReloadSchema reads the settings in the database and the catalog again and puts them in force. What fails stays as it
+// is. Requests are served meanwhile with the old ones.
 func (s *Server) ReloadSchema(ctx context.Context) error {
 	s.loads.mu.Lock()
 	defer s.loads.mu.Unlock()
+	if err := s.configure(ctx); err != nil {
+		if s.catalog.Load() == nil || lost(err) {
+			s.metrics.SchemaLoadFailed()
+			return err
+		}
+		s.log.Error("the old configuration stays in use", "error", err)
+	}
+	return s.loadSchema(ctx)
+}
+
+func (s *Server) loadSchema(ctx context.Context) error {
 	cfg := s.current.Load().config
 	s.loads.generation++
 	var next rest.Catalog
@@ -65,7 +79,8 @@ func (s *Server) ReloadSchema(ctx context.Context) error {
 	return nil
 }
 
-// keepCatalog loads the schema, as often as it takes, and again whenever that is asked for.
+// keepCatalog loads the schema, as often as it takes, and again whenever that is asked for. Settings in the database
+// that are wrong at the start end the server, as wrong ones elsewhere do.
 func (s *Server) keepCatalog(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -88,7 +103,7 @@ func (s *Server) keepCatalog(ctx context.Context) {
 			pause = first
 			continue
 		}
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || s.givesUp(err) {
 			return
 		}
 		s.log.Error("schema not loaded; the one in force stays", "error", err, "retry_seconds", pause.Seconds())
@@ -102,8 +117,8 @@ func (s *Server) keepCatalog(ctx context.Context) {
 	}
 }
 
-// notifications handles NOTIFY on db-channel: "reload schema" or an empty payload reload the schema, "reload config"
-// is for who runs the server.
+// notifications handles NOTIFY on db-channel: "reload schema" or an empty payload reload the schema and the
+// settings in the database, "reload config" does what OnConfigReload says, which is nothing more by default.
 func (s *Server) notifications(ctx context.Context) pg.ListenHandlers {
 	return pg.ListenHandlers{
 		// What was notified while nobody listened is lost, so the schema may have changed.
@@ -115,6 +130,8 @@ func (s *Server) notifications(ctx context.Context) pg.ListenHandlers {
 			case "reload config":
 				if f := s.onReload.Load(); f != nil {
 					(*f)(ctx)
+				} else {
+					s.requestReload()
 				}
 			default:
 				s.log.Warn("unknown notification", "payload", payload)
@@ -122,7 +139,7 @@ func (s *Server) notifications(ctx context.Context) pg.ListenHandlers {
 		},
 		Failed: func(err error, pause time.Duration) {
 			s.log.Warn("not listening for notifications", "error", err, "retry_seconds", pause.Seconds())
-			if s.catalog.Load() == nil {
+			if s.catalog.Load() == nil || s.current.Load().config.DisablePoolRecovery {
 				s.requestReload()
 			}
 		},

@@ -61,7 +61,7 @@ func (l *loader) postgrestVariable(variable, key, text string) {
 	switch {
 	case retired(optionKey(key)):
 		l.warn("%s has no effect and was ignored", variable)
-	case !ok || l.known.own[a.name]:
+	case !ok || l.known.options[a.name].own:
 		l.warn("%s is not an option of PostgREST and was ignored", variable)
 	case l.byName[a.name].place == postgrestPrefix+envKey(a.name):
 		// The current name goes before an older one.

@@ -12,16 +12,15 @@ const appSettings = "app.settings"
 // names resolves what users call an option to the option's name.
 type names struct {
 	// byKey has the names, PostgREST's older ones too.
-	byKey map[string]string
-	// own are the names that PostgREST does not know.
-	own map[string]bool
+	byKey   map[string]string
+	options map[string]option
 }
 
 func newNames() names {
-	n := names{byKey: map[string]string{}, own: map[string]bool{}}
+	n := names{byKey: map[string]string{}, options: map[string]option{}}
 	for _, o := range optionTable() {
 		n.byKey[o.name] = o.name
-		n.own[o.name] = o.own
+		n.options[o.name] = o
 		for _, older := range o.older {
 			n.byKey[older] = o.name
 		}

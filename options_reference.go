@@ -16,7 +16,8 @@ Options come from these places; each goes before the ones above it:
 3. a file: ` + "`--config FILE`, else `$SLIPSTREAM_CONFIG`, else `slipstream.yaml` in the working directory" + `;
 4. PostgREST's environment variables, ` + "`PGRST_…`" + `;
 5. our environment variables, ` + "`SLIPSTREAM_…`" + `;
-6. flags, named like the options: ` + "`--db-pool 20`" + `.
+6. flags, named like the options: ` + "`--db-pool 20`" + `;
+7. the database, for the options that have a ` + "`pgrst.…`" + ` name below.
 
 A file whose name ends in ` + "`.yaml`, `.yml` or `.json`" + ` is YAML, with the option names as keys: ` + "`db-pool: 20`" + `.
 Any other file is in PostgREST's format: ` + "`db-pool = 20`, `db-schemas = \"api, private\"`" + `, with ` + "`$(NAME)`" + ` for environment
@@ -33,6 +34,31 @@ An empty value stands for the default. An unknown name in a file or after ` + "`
 ` + "`slipstream config`" + ` prints what is in effect, with secrets masked; ` + "`--example`" + ` a file to start from, and
 ` + "`--schema`" + ` a JSON Schema for editors. ` + "`slipstream check`" + ` tries it out against the database.
 Options marked ↻ take effect on ` + "`SIGUSR2`" + ` or ` + "`NOTIFY pgrst, 'reload config'`" + `; the others need a restart.
+
+## In the database
+
+With ` + "`db-config`" + ` on, as it is by default, PostgREST's settings in the database work as they do there, and go before all
+others. They are settings of the role that the server connects as:
+
+` + "```sql" + `
+ALTER ROLE authenticator SET pgrst.db_schemas = 'api, private';
+ALTER ROLE authenticator IN DATABASE shop SET pgrst.db_max_rows = '1000'; -- goes before the one for all databases
+NOTIFY pgrst, 'reload config';
+` + "```" + `
+
+` + "`ALTER DATABASE`" + ` has no effect. The function that ` + "`db-pre-config`" + ` names can set what the role does not:
+
+` + "```sql" + `
+CREATE FUNCTION configure() RETURNS void LANGUAGE sql AS $$
+  SELECT set_config('pgrst.db_schemas', string_agg(nspname, ','), true) FROM pg_namespace WHERE nspname LIKE 'tenant\_%'
+$$;
+` + "```" + `
+
+They are read at the start, and again with every reload of the configuration or of the schema. Wrong values end the
+server at the start; later they are logged, and the old configuration stays. A function that is missing or fails is
+waited for at the start. Listeners, pool, logs and everything else without a ` + "`pgrst.…`" + ` name cannot be set in the
+database: PostgreSQL would have to be asked before it can be connected to, or a restart would be needed.
+` + "`app.settings.NAME`" + ` of the role are passed on where no other place sets that name.
 `
 
 // ConfigReference is docs/configuration.md.
@@ -58,6 +84,9 @@ func (o option) writeReference(b *strings.Builder) {
 		b.WriteString("*Accepted, no effect yet.*\n")
 	}
 	facts := []string{o.bind(new(Config)).kind(), "default " + o.quotedDefault(), "`" + strings.Join(o.variables(), "`, `") + "`"}
+	if o.inDatabase {
+		facts = append(facts, "`"+o.databaseName()+"`")
+	}
 	if len(o.older) > 0 {
 		facts = append(facts, "older name `"+strings.Join(o.older, "`, `")+"`")
 	}

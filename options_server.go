@@ -29,17 +29,17 @@ func serverOptions() []option {
 			doc:  "Mode of the socket, in octal.",
 		},
 		{
-			name: "server-cors-allowed-origins", defaultNote: "any", reloadable: true,
+			name: "server-cors-allowed-origins", defaultNote: "any", reloadable: true, inDatabase: true,
 			bind: func(c *Config) value { return list{p: &c.ServerCORSAllowedOrigins} },
 			doc:  "Origins that browsers may call from.",
 		},
 		{
-			name: "server-trace-header", defaultNote: "none", reloadable: true,
+			name: "server-trace-header", defaultNote: "none", reloadable: true, inDatabase: true,
 			bind: func(c *Config) value { return (*text)(&c.ServerTraceHeader) },
 			doc:  "Request header to repeat in the answer and in the log, such as `X-Request-Id`.",
 		},
 		{
-			name: "server-timing-enabled", defaultText: "false", reloadable: true,
+			name: "server-timing-enabled", defaultText: "false", reloadable: true, inDatabase: true,
 			bind: func(c *Config) value { return (*enabled)(&c.ServerTimingEnabled) },
 			doc:  "Send `Server-Timing`: how long token, parsing, planning, transaction and response took.",
 		},
@@ -49,12 +49,12 @@ func serverOptions() []option {
 			doc:  "Longest to wait at shutdown for requests in flight.",
 		},
 		{
-			name: "client-error-verbosity", defaultText: "verbose", reloadable: true,
+			name: "client-error-verbosity", defaultText: "verbose", reloadable: true, inDatabase: true,
 			bind: func(c *Config) value { return choice{&c.ClientErrorVerbosity, []string{"verbose", "minimal"}} },
 			doc:  "`minimal` leaves the details and hints out of errors.",
 		},
 		{
-			name: "url-use-legacy-target-names", defaultText: "true", reloadable: true,
+			name: "url-use-legacy-target-names", defaultText: "true", reloadable: true, inDatabase: true,
 			bind: func(c *Config) value { return (*disabled)(&c.DisableLegacyTargetNames) },
 			doc:  "Let filters name an embedded resource by its own name even where it has an alias.",
 		},
@@ -136,9 +136,9 @@ func logOptions() []option {
 				"The server's own messages are always logged; `debug` adds its debug messages.",
 		},
 		{
-			name: "log-query", defaultText: "false", reloadable: true, later: true,
+			name: "log-query", defaultText: "false", reloadable: true,
 			bind: func(c *Config) value { return (*enabled)(&c.LogQuery) },
-			doc:  "Log the SQL of the requests that are logged.",
+			doc:  "Add the SQL of the requests that are logged, without its values, as `sql`.",
 		},
 		{
 			name: "access-log", own: true, defaultText: "stderr",
@@ -171,19 +171,19 @@ func logOptions() []option {
 func openAPIOptions() []option {
 	return []option{
 		{
-			name: "openapi-mode", defaultText: "follow-privileges", reloadable: true,
+			name: "openapi-mode", defaultText: "follow-privileges", reloadable: true, inDatabase: true,
 			bind: func(c *Config) value {
 				return choice{&c.OpenAPIMode, []string{"follow-privileges", "ignore-privileges", "disabled"}}
 			},
 			doc: "What the description at `/` shows: what the caller's role may use, everything exposed, or nothing at all. Only `disabled` has an effect yet.",
 		},
 		{
-			name: "openapi-security-active", defaultText: "false", reloadable: true, later: true,
+			name: "openapi-security-active", defaultText: "false", reloadable: true, inDatabase: true, later: true,
 			bind: func(c *Config) value { return (*enabled)(&c.OpenAPISecurityActive) },
 			doc:  "Describe the token in it.",
 		},
 		{
-			name: "openapi-server-proxy-uri", defaultNote: "none", reloadable: true, later: true,
+			name: "openapi-server-proxy-uri", defaultNote: "none", reloadable: true, inDatabase: true, later: true,
 			bind: func(c *Config) value { return (*text)(&c.OpenAPIServerProxyURI) },
 			doc:  "Address under which clients reach the API, when that is a proxy's.",
 		},

@@ -22,6 +22,8 @@ type option struct {
 	secret bool
 	// reloadable options take effect on SIGUSR2 and NOTIFY 'reload config'; the others at the next start.
 	reloadable bool
+	// inDatabase options can also be set in the database, as in PostgREST. All of them are reloadable.
+	inDatabase bool
 	// later options are accepted and checked, but have no effect yet.
 	later bool
 }
@@ -63,49 +65,49 @@ func databaseOptions() []option {
 				"`@FILE` reads it from a file. The user of the connection is the authenticator: give it no rights but its membership in the roles of callers.",
 		},
 		{
-			name: "db-schemas", older: []string{"db-schema"}, defaultText: "public", reloadable: true,
+			name: "db-schemas", older: []string{"db-schema"}, defaultText: "public", reloadable: true, inDatabase: true,
 			bind: func(c *Config) value { return list{p: &c.DBSchemas} },
 			doc:  "Schemas to expose. The first is used unless a request names another in `Accept-Profile` or `Content-Profile`.",
 		},
 		{
-			name: "db-extra-search-path", defaultText: "public", reloadable: true,
+			name: "db-extra-search-path", defaultText: "public", reloadable: true, inDatabase: true,
 			bind: func(c *Config) value { return list{p: &c.DBExtraSearchPath, emptyOK: true} },
 			doc:  "Schemas added to the search path after the requested one, for extensions and shared functions. They are not exposed. Empty adds none.",
 		},
 		{
-			name: "db-anon-role", defaultNote: "none", reloadable: true,
+			name: "db-anon-role", defaultNote: "none", reloadable: true, inDatabase: true,
 			bind: func(c *Config) value { return (*text)(&c.DBAnonRole) },
 			doc:  "Role of requests that carry no token. Without it they are refused with 401.",
 		},
 		{
-			name: "db-pre-request", older: []string{"pre-request"}, defaultNote: "none", reloadable: true,
+			name: "db-pre-request", older: []string{"pre-request"}, defaultNote: "none", reloadable: true, inDatabase: true,
 			bind: func(c *Config) value { return (*text)(&c.DBPreRequest) },
 			doc:  "Function to call first in every transaction, once role and claims are set. It may raise an error to refuse the request.",
 		},
 		{
-			name: "db-root-spec", older: []string{"root-spec"}, defaultNote: "none", reloadable: true,
+			name: "db-root-spec", older: []string{"root-spec"}, defaultNote: "none", reloadable: true, inDatabase: true,
 			bind: func(c *Config) value { return (*text)(&c.DBRootSpec) },
 			doc:  "Function that answers `GET /` in place of the OpenAPI description.",
 		},
 		{
-			name: "db-tx-end", defaultText: "commit",
+			name: "db-tx-end", defaultText: "commit", reloadable: true, inDatabase: true,
 			bind: func(c *Config) value {
 				return choice{&c.DBTxEnd, []string{"commit", "commit-allow-override", "rollback", "rollback-allow-override"}}
 			},
 			doc: "How transactions end. With `-allow-override` a request may choose by `Prefer: tx=commit` or `tx=rollback`.",
 		},
 		{
-			name: "db-max-rows", older: []string{"max-rows"}, defaultNote: "no bound", reloadable: true,
+			name: "db-max-rows", older: []string{"max-rows"}, defaultNote: "no bound", reloadable: true, inDatabase: true,
 			bind: func(c *Config) value { return number{p: &c.DBMaxRows} },
 			doc:  "Most rows that one read returns, whatever its `limit`.",
 		},
 		{
-			name: "db-aggregates-enabled", defaultText: "false", reloadable: true,
+			name: "db-aggregates-enabled", defaultText: "false", reloadable: true, inDatabase: true,
 			bind: func(c *Config) value { return (*enabled)(&c.DBAggregatesEnabled) },
 			doc:  "Allow `sum()`, `avg()`, `count()`, `min()` and `max()` in `select`. They let a client ask for scans of whole tables.",
 		},
 		{
-			name: "db-plan-enabled", defaultText: "false", reloadable: true,
+			name: "db-plan-enabled", defaultText: "false", reloadable: true, inDatabase: true,
 			bind: func(c *Config) value { return (*enabled)(&c.DBPlanEnabled) },
 			doc:  "Answer `Accept: application/vnd.pgrst.plan` with the execution plan. Plans reveal table sizes: keep it off in production.",
 		},
@@ -116,7 +118,7 @@ func databaseOptions() []option {
 		},
 		{
 			name:        "db-hoisted-tx-settings",
-			defaultText: "statement_timeout,plan_filter.statement_cost_limit,default_transaction_isolation", reloadable: true,
+			defaultText: "statement_timeout,plan_filter.statement_cost_limit,default_transaction_isolation", reloadable: true, inDatabase: true,
 			bind: func(c *Config) value { return list{p: &c.DBHoistedTxSettings} },
 			doc:  "Settings of roles and functions (`ALTER ROLE … SET`) that are applied to the whole transaction.",
 		},
@@ -157,7 +159,7 @@ func poolOptions() []option {
 			doc:  "Time after which a connection is replaced.",
 		},
 		{
-			name: "db-pool-automatic-recovery", defaultText: "true", later: true,
+			name: "db-pool-automatic-recovery", defaultText: "true", reloadable: true,
 			bind: func(c *Config) value { return (*disabled)(&c.DisablePoolRecovery) },
 			doc:  "Wait for a lost database to come back, answering 503 meanwhile. When off, the process ends with an error.",
 		},
@@ -177,12 +179,12 @@ func reloadOptions() []option {
 			doc:  "Listen on the channel. Turn it off behind a pooler in transaction mode.",
 		},
 		{
-			name: "db-config", defaultText: "true", reloadable: true, later: true,
+			name: "db-config", defaultText: "true", reloadable: true,
 			bind: func(c *Config) value { return (*disabled)(&c.DisableDBConfig) },
 			doc:  "Read settings from the database: `ALTER ROLE authenticator SET pgrst.db_schemas = …`.",
 		},
 		{
-			name: "db-pre-config", defaultNote: "none", reloadable: true, later: true,
+			name: "db-pre-config", defaultNote: "none", reloadable: true, inDatabase: true,
 			bind: func(c *Config) value { return (*text)(&c.DBPreConfig) },
 			doc:  "Function that sets `pgrst.…` settings when the configuration is read from the database.",
 		},
@@ -192,28 +194,28 @@ func reloadOptions() []option {
 func tokenOptions() []option {
 	return []option{
 		{
-			name: "jwt-secret", defaultNote: "none", reloadable: true, secret: true,
+			name: "jwt-secret", defaultNote: "none", reloadable: true, inDatabase: true, secret: true,
 			bind: func(c *Config) value { return (*text)(&c.JWTSecret) },
 			doc: "Verifies tokens: a shared secret of at least 32 bytes, a JWK, a JWK set, or the `https://` address of a JWK set, which is fetched again as keys rotate. " +
 				"`@FILE` reads it from a file. Without it, tokens are refused.",
 		},
 		{
-			name: "jwt-secret-is-base64", older: []string{"secret-is-base64"}, defaultText: "false", reloadable: true,
+			name: "jwt-secret-is-base64", older: []string{"secret-is-base64"}, defaultText: "false", reloadable: true, inDatabase: true,
 			bind: func(c *Config) value { return (*enabled)(&c.JWTSecretIsBase64) },
 			doc:  "The shared secret is base64, standard or URL-safe.",
 		},
 		{
-			name: "jwt-aud", defaultNote: "any", reloadable: true,
+			name: "jwt-aud", defaultNote: "any", reloadable: true, inDatabase: true,
 			bind: func(c *Config) value { return (*text)(&c.JWTAud) },
 			doc:  "Audience that the `aud` claim must contain. Tokens without that claim are accepted.",
 		},
 		{
-			name: "jwt-role-claim-key", older: []string{"role-claim-key"}, defaultText: ".role", reloadable: true,
+			name: "jwt-role-claim-key", older: []string{"role-claim-key"}, defaultText: ".role", reloadable: true, inDatabase: true,
 			bind: func(c *Config) value { return (*text)(&c.JWTRoleClaimKey) },
 			doc:  "Path of the role in the claims, such as `.realm_access.roles[0]` or `.\"https://example.com/role\"`.",
 		},
 		{
-			name: "jwt-cache-max-entries", defaultText: "1000", reloadable: true,
+			name: "jwt-cache-max-entries", defaultText: "1000", reloadable: true, inDatabase: true,
 			bind: func(c *Config) value { return number{p: &c.JWTCacheMaxEntries, min: 1, off: NoCache} },
 			doc:  "Verified tokens to remember, so that the same token is not verified again. 0 remembers none.",
 		},

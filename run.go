@@ -11,7 +11,8 @@ import (
 )
 
 // Run serves until ctx is done, then drains: /ready turns 503, requests in flight finish, and all that was opened is
-// closed. It returns nil after a clean end. Losing the database does not end it; it comes back by itself.
+// closed. It returns nil after a clean end. Losing the database does not end it, unless db-pool-automatic-recovery is
+// off; it comes back by itself. Settings in the database that are wrong at the start are an error.
 func (s *Server) Run(ctx context.Context) error {
 	if !s.running.CompareAndSwap(false, true) {
 		return ErrRunning
@@ -34,8 +35,15 @@ func (s *Server) Run(ctx context.Context) error {
 	s.support(below, &support)
 
 	// The admin server stays while the API drains, so that /ready can say so. When one of the two fails, both end.
-	api, endAPI := context.WithCancel(ctx)
-	defer endAPI()
+	api, endAPI := context.WithCancelCause(ctx)
+	defer endAPI(nil)
+	go func() {
+		select {
+		case err := <-s.fatal:
+			endAPI(err)
+		case <-api.Done():
+		}
+	}()
 	admin, endAdmin := context.WithCancel(context.WithoutCancel(ctx))
 	defer endAdmin()
 	var adminErr error
@@ -43,17 +51,25 @@ func (s *Server) Run(ctx context.Context) error {
 	go func() {
 		defer close(adminDone)
 		if cfg.hasAdmin() {
-			defer endAPI()
+			defer endAPI(nil)
 			adminErr = s.admin.Serve(admin, s.adminHandler())
 		}
 	}()
 	err := s.api.Serve(api, s.Handler())
 	endAdmin()
 	<-adminDone
-	err = errors.Join(err, adminErr)
+	err = errors.Join(err, adminErr, fatalCause(ctx, api))
 	endBelow()
 	support.Wait()
 	return errors.Join(err, s.close(ctx))
+}
+
+// fatalCause is the error that ended the API's context, nil when its parent's end did, or nothing.
+func fatalCause(parent, api context.Context) error {
+	if cause := context.Cause(api); parent.Err() == nil && cause != nil && !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
 }
 
 func (c Config) hasAdmin() bool { return c.AdminServerPort != NoPort || c.AdminServerUnixSocket != "" }

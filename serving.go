@@ -103,31 +103,6 @@ func (s *Server) routes(v *serving) http.Handler {
 	})
 }
 
-// ReloadConfig puts another configuration in force for new requests. What needs new listeners, a new pool or new log
-// files (docs/configuration.md marks it) stays as it is until a restart. When cfg is not valid, nothing changes.
-func (s *Server) ReloadConfig(ctx context.Context, cfg Config) error {
-	if err := cfg.Validate(); err != nil {
-		return err
-	}
-	s.reload.Lock()
-	defer s.reload.Unlock()
-	before := s.current.Load()
-	next, err := s.serve(cfg.WithDefaults(), before)
-	if err != nil {
-		return err
-	}
-	s.current.Store(next)
-	if level, err := telemetry.ParseLevel(next.config.LogLevel); err == nil {
-		s.level.Set(level)
-	}
-	select {
-	case s.retired <- before:
-	default:
-	}
-	s.log.Info("configuration reloaded")
-	return s.ReloadSchema(ctx)
-}
-
 func (s *Server) adminHandler() http.Handler {
 	return edge.Admin{
 		Live:    s.api.Live,

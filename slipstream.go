@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"sync"
 	"sync/atomic"
 
 	"github.com/slipstream-go/slipstream/internal/edge"
@@ -37,7 +36,7 @@ type Server struct {
 	running  atomic.Bool
 	retired  chan *serving // configurations whose background work must end
 	onReload atomic.Pointer[func(context.Context)]
-	reload   sync.Mutex // one ReloadConfig at a time
+	fatal    chan error // what ends Run
 }
 
 // ErrRunning is returned by a second Run.
@@ -49,8 +48,10 @@ func New(_ context.Context, cfg Config) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	given := cfg
 	cfg = cfg.WithDefaults()
-	s := &Server{log: cfg.logger(), own: http.NewServeMux(), retired: make(chan *serving, 1)}
+	s := &Server{log: cfg.logger(), own: http.NewServeMux(), retired: make(chan *serving, 1), fatal: make(chan error, 1)}
+	s.loads.base = given
 	s.metrics = telemetry.NewMetrics(telemetry.MetricsOptions{Version: Version()})
 	if err := s.openLogs(cfg); err != nil {
 		return nil, err
@@ -59,7 +60,7 @@ func New(_ context.Context, cfg Config) (*Server, error) {
 	if s.tracer, err = telemetry.NewTracer(cfg.tracer(), s.log); err != nil {
 		return nil, err
 	}
-	if s.db, err = pg.Open(cfg.pool(s.log, s.tracer)); err != nil {
+	if s.db, err = pg.Open(cfg.pool(s.log, s.trace)); err != nil {
 		return nil, err
 	}
 	if err := s.watchPool(); err != nil {

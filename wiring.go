@@ -19,19 +19,37 @@ import (
 
 // The methods of this file turn the configuration into the options of the packages below.
 
-func (c Config) pool(log *slog.Logger, tracer *telemetry.Tracer) pg.Options {
-	o := pg.Options{
+func (c Config) pool(log *slog.Logger, trace func(context.Context, string) (context.Context, func(error))) pg.Options {
+	return pg.Options{
 		DSN: c.DBURI, MaxConns: c.DBPool, AcquireTimeout: c.DBPoolAcquisitionTimeout,
 		MaxIdle: c.DBPoolMaxIdletime, MaxLifetime: c.DBPoolMaxLifetime,
-		Unprepared: c.DisablePreparedStatements, Logger: log,
+		Unprepared: c.DisablePreparedStatements, Logger: log, Trace: trace,
 	}
-	if tracer != nil {
-		o.Trace = func(ctx context.Context, sql string) (context.Context, func(error)) {
-			ctx, span := tracer.StartQuery(ctx, sql)
-			return ctx, func(err error) { span.EndQuery(queryCode(err)) }
+}
+
+// trace is called around every statement of a request.
+func (s *Server) trace(ctx context.Context, sql string) (context.Context, func(error)) {
+	cfg := &s.current.Load().config
+	if cfg.LogQuery {
+		telemetry.RequestFrom(ctx).AddSQL(sql)
+	}
+	if s.tracer == nil && !cfg.DisablePoolRecovery {
+		return ctx, func(error) {} // allocates nothing
+	}
+	ctx, span := s.tracer.StartQuery(ctx, sql)
+	return ctx, func(err error) {
+		span.EndQuery(queryCode(err))
+		if cfg.DisablePoolRecovery && lost(err) {
+			s.requestReload() // which finds out whether it was this connection only
 		}
 	}
-	return o
+}
+
+// lost reports whether the database could not be reached, as opposed to having answered.
+func lost(err error) bool {
+	var connect *pg.ConnectError
+	var broken *pg.LostError
+	return errors.As(err, &connect) || errors.As(err, &broken)
 }
 
 // queryCode is the SQLSTATE of a failed statement, or what stands for one.

@@ -98,6 +98,7 @@ func (x *exchange) report() {
 		Role:      x.info.Role,
 		Route:     x.info.Route,
 		Code:      x.info.Code,
+		SQL:       x.info.SQL,
 		TraceID:   x.span.TraceID(),
 		Aborted:   !x.completed,
 	})

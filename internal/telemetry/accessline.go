@@ -25,6 +25,8 @@ type Access struct {
 	Route     string
 	// Code is the error code that the client got.
 	Code string
+	// SQL of the request, for PostgREST's log-query.
+	SQL string
 	// TraceID is the hexadecimal id of the request's trace.
 	TraceID string
 	// Aborted says that the connection was cut before the answer was complete.
@@ -56,6 +58,7 @@ func (a *Access) appendJSON(b []byte, omitQuery bool) []byte {
 	b = appendField(b, "role", a.Role)
 	b = appendField(b, "route", a.Route)
 	b = appendField(b, "code", a.Code)
+	b = appendUpTo(b, "sql", a.SQL, longestSQL)
 	b = appendField(b, "trace_id", a.TraceID)
 	if a.Aborted {
 		b = append(b, `,"aborted":true`...)
@@ -64,17 +67,22 @@ func (a *Access) appendJSON(b []byte, omitQuery bool) []byte {
 }
 
 // longest is how many bytes of a value are logged, so that hostile requests do not fill
-// the disk faster than others.
-const longest = 4096
+// the disk faster than others. Statements are logged for debugging and may be longer.
+const (
+	longest    = 4 << 10
+	longestSQL = 64 << 10
+)
 
-func appendField(b []byte, key, value string) []byte {
+func appendField(b []byte, key, value string) []byte { return appendUpTo(b, key, value, longest) }
+
+func appendUpTo(b []byte, key, value string, limit int) []byte {
 	if value == "" {
 		return b
 	}
 	b = append(b, ',', '"')
 	b = append(b, key...)
 	b = append(b, '"', ':', '"')
-	b = appendEscaped(b, value[:min(len(value), longest)])
+	b = appendEscaped(b, value[:min(len(value), limit)])
 	return append(b, '"')
 }
 

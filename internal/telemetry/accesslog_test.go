@@ -41,14 +41,14 @@ func TestAccessLine(t *testing.T) {
 		Time: time.Date(2026, 11, 20, 13, 0, 0, 123456789, time.FixedZone("", 3600)),
 		ID:   "r1", Method: "GET", Path: "/films", Query: "title=eq.%22Brazil%22&apikey=s3cret&Access_Token=x&z",
 		Status: 404, Bytes: 56, Took: 1234567 * time.Nanosecond, Remote: "127.0.0.1:9", UserAgent: `a"b\c`,
-		Role: "web_anon", Route: "films", Code: "PGRST205", TraceID: "abc", Aborted: true,
+		Role: "web_anon", Route: "films", Code: "PGRST205", SQL: `select "é"`, TraceID: "abc", Aborted: true,
 	})
 	log.Log(&telemetry.Access{Method: "GET", Path: "/", Status: 200})
 	lines := written(t, log, &out)
 	want := `{"time":"2026-11-20T12:00:00.123456Z","level":"warn","msg":"request","id":"r1","method":"GET",` +
 		`"path":"/films","query":"title=eq.%22Brazil%22&apikey=***&Access_Token=***&z","status":404,"bytes":56,` +
 		`"duration_ms":1.235,"remote":"127.0.0.1:9","user_agent":"a\"b\\c","role":"web_anon","route":"films",` +
-		`"code":"PGRST205","trace_id":"abc","aborted":true}`
+		`"code":"PGRST205","sql":"select \"é\"","trace_id":"abc","aborted":true}`
 	if first, _, _ := strings.Cut(out.String(), "\n"); first != want {
 		t.Errorf("got  %s\nwant %s", first, want)
 	}

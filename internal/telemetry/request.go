@@ -16,6 +16,8 @@ type Request struct {
 	Role string
 	// Code is the error code that the client got, empty for none.
 	Code string
+	// SQL are the statements of the request, separated by semicolons; empty unless they are to be logged.
+	SQL string
 	// Timing is the source of the Server-Timing header.
 	Timing Timing
 
@@ -41,6 +43,17 @@ func (r *Request) SetRole(role string) {
 func (r *Request) SetCode(code string) {
 	if r != nil {
 		r.Code = code
+	}
+}
+
+// AddSQL notes a statement for the log.
+func (r *Request) AddSQL(sql string) {
+	switch {
+	case r == nil:
+	case r.SQL == "":
+		r.SQL = sql
+	default:
+		r.SQL += "; " + sql
 	}
 }
 

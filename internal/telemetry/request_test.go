@@ -59,3 +59,14 @@ func TestBindAllocatesNothing(t *testing.T) {
 		}
 	})
 }
+
+func TestAddSQL(t *testing.T) {
+	var none *telemetry.Request
+	none.AddSQL("select 1")
+	var r telemetry.Request
+	r.AddSQL("select 1")
+	r.AddSQL("select 2")
+	if r.SQL != "select 1; select 2" {
+		t.Error(r.SQL)
+	}
+}
