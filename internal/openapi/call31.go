@@ -90,7 +90,7 @@ func requiredByAll(overloads []*schema.Function, name string) bool {
 func (o *document31) argument(p *schema.Param) {
 	switch {
 	case p.Variadic:
-		o.typed(p.Type, nil, false)
+		o.typed(p.Type, p.Enum, false)
 	case strings.HasSuffix(p.Type, "[]"):
 		o.field("type", "string")
 		o.field("format", p.Type)
@@ -98,7 +98,7 @@ func (o *document31) argument(p *schema.Param) {
 		o.field("type", "string")
 		o.field("contentMediaType", "application/json")
 	default:
-		o.typed(p.Type, nil, false)
+		o.typed(p.Type, p.Enum, false)
 	}
 }
 
@@ -145,7 +145,7 @@ func (o *document31) value(f *schema.Function) {
 		case r != nil:
 			o.ref("schemas", componentKey(r.Name.Name))
 		case f.Returns.Composite:
-			o.field("type", "object")
+			o.composite(f.Returns.Columns)
 		default:
 			o.typed(typeName(f.Returns.Type), nil, true)
 		}
@@ -155,6 +155,18 @@ func (o *document31) value(f *schema.Function) {
 		return
 	}
 	one()
+}
+
+// composite is a row whose columns are known where the function declares them.
+func (o *document31) composite(columns []schema.Param) {
+	o.field("type", "object")
+	if len(columns) > 0 {
+		o.object("properties", func() {
+			for _, c := range columns {
+				o.object(c.Name, func() { o.typed(c.Type, c.Enum, true) })
+			}
+		})
+	}
 }
 
 // anyOf writes one schema for those overloads that qualify: theirs if they agree, else a choice.
@@ -238,7 +250,7 @@ func (o *document31) argumentObject(f *schema.Function) {
 				if p.Required {
 					required = append(required, p.Name)
 				}
-				o.object(p.Name, func() { o.typed(p.Type, nil, true) })
+				o.object(p.Name, func() { o.typed(p.Type, p.Enum, true) })
 			}
 		})
 	}

@@ -1,6 +1,7 @@
 package openapi
 
 import (
+	"cmp"
 	_ "embed"
 
 	"github.com/slipstream-go/slipstream/internal/schema"
@@ -27,7 +28,7 @@ type document31 struct {
 func (o *document31) document() {
 	o.field("openapi", "3.1.0")
 	o.object("info", func() {
-		title, description := o.info()
+		title, description := summary(cmp.Or(o.Comment, "Slipstream API"))
 		o.field("title", title)
 		o.optional("description", description)
 		o.field("version", o.Version)

@@ -108,16 +108,16 @@ func (o *document31) responses(success func()) {
 	})
 }
 
-// body is a row or, where many is set, several.
+// body is a row or, where many is set, also several.
 func (o *document31) body(key string, many bool) {
 	o.object("requestBody", func() {
 		o.bool("required", true)
 		o.object("content", func() {
+			if !many {
+				o.media("application/json", func() { o.ref("schemas", key) })
+				return
+			}
 			o.media("application/json", func() {
-				if !many {
-					o.ref("schemas", key)
-					return
-				}
 				o.array("oneOf", func() {
 					o.refs("schemas", key)
 					o.element(func() { o.list(func() { o.ref("schemas", key) }) })

@@ -30,7 +30,8 @@ select p.oid, n.nspname::text, p.proname::text, coalesce(d.description, ''),
        tn.nspname::text, coalesce(c.relname, t.typname)::text,
        coalesce(c.relkind in ('r', 'p', 'v', 'm', 'f'), false) as is_relation,
        p.pronargs - p.pronargdefaults as required,
-       coalesce(a.names, '{}'), coalesce(a.types, '{}'), coalesce(a.modes, '{}'),
+       coalesce(a.names, '{}'), coalesce(a.types, '{}'), coalesce(a.modes, '{}'), coalesce(a.bases, '{}'),
+       coalesce(o.names, '{}'), coalesce(o.types, '{}'), coalesce(o.bases, '{}'),
        coalesce(p.proconfig, '{}')
 from pg_proc p
 join pg_namespace n on n.oid = p.pronamespace
@@ -43,12 +44,22 @@ left join lateral (
   select array_agg(coalesce(name, '') order by ord) as names,
          array_agg(format_type(type, null) order by ord) as types,
          array_agg(coalesce(mode::text, 'i') order by ord) as modes,
+         array_agg(coalesce(ab.base, type) order by ord) as bases,
          count(*) - count(name) as unnamed,
          (array_agg(type order by ord))[1] as first
   from unnest(coalesce(p.proallargtypes, p.proargtypes::oid[]), p.proargnames, p.proargmodes)
     with ordinality as u (type, name, mode, ord)
+  left join bases ab on ab.oid = type
   where coalesce(mode::text, 'i') in ('i', 'b', 'v')
 ) a on true
+left join lateral (
+  select array_agg(coalesce(name, '') order by ord) as names,
+         array_agg(format_type(type, null) order by ord) as types,
+         array_agg(coalesce(ob.base, type) order by ord) as bases
+  from unnest(p.proallargtypes, p.proargnames, p.proargmodes) with ordinality as u (type, name, mode, ord)
+  left join bases ob on ob.oid = type
+  where mode in ('o', 'b', 't')
+) o on true
 where n.nspname = any ($1)
   and p.prokind = 'f'
   and t.oid <> 'trigger'::regtype
@@ -62,11 +73,12 @@ func (l *loader) functions(ctx context.Context, q pg.Querier) error {
 		var volatility, returns string
 		var isRelation bool
 		var required int
-		var names, types, modes, config []string
+		var names, types, modes, config, outNames, outTypes []string
+		var bases, outBases []uint32
 		err := rows.Scan(&f.OID, &f.Name.Schema, &f.Name.Name, &f.Description,
 			&volatility, &f.HasVariadic, &f.Returns.Set,
 			&f.Returns.Alias, &f.Returns.Composite, &f.Returns.Type.Schema, &returns, &isRelation,
-			&required, &names, &types, &modes, &config)
+			&required, &names, &types, &modes, &bases, &outNames, &outTypes, &outBases, &config)
 		if err != nil {
 			return err
 		}
@@ -79,8 +91,13 @@ func (l *loader) functions(ctx context.Context, q pg.Querier) error {
 		for i, name := range names {
 			f.Params = append(f.Params, Param{
 				Name: name, Type: types[i], TypeMod: varying(types[i]),
-				Required: i < required, Variadic: modes[i] == "v",
+				Required: i < required, Variadic: modes[i] == "v", Enum: l.enums[bases[i]],
 			})
+		}
+		if f.Returns.Composite && f.Returns.Table == "" {
+			for i, name := range outNames {
+				f.Returns.Columns = append(f.Returns.Columns, Param{Name: name, Type: outTypes[i], Enum: l.enums[outBases[i]]})
+			}
 		}
 		f.configure(config, l.options.HoistedSettings)
 		l.snapshot.Functions[f.Name] = append(l.snapshot.Functions[f.Name], f)

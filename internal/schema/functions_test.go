@@ -46,6 +46,10 @@ func TestFunctionParameters(t *testing.T) {
 			{Name: "a", Type: "text", TypeMod: "text", Required: true},
 			{Name: "io", Type: "bigint", TypeMod: "bigint"},
 		}},
+		{"f(a api.mood)", []schema.Param{{Name: "a", Type: "api.mood", TypeMod: "api.mood", Required: true, Enum: []string{"sad", "ok"}}}},
+		{"f(a api.good_mood)", []schema.Param{
+			{Name: "a", Type: "api.good_mood", TypeMod: "api.good_mood", Required: true, Enum: []string{"sad", "ok"}},
+		}},
 		{"f(json)", []schema.Param{{Type: "json", TypeMod: "json", Required: true}}},
 		{"f(bytea)", []schema.Param{{Type: "bytea", TypeMod: "bytea", Required: true}}},
 	} {
@@ -54,7 +58,10 @@ func TestFunctionParameters(t *testing.T) {
 			if strings.Contains(tc.sql, "out ") {
 				returns = " language sql as 'select 1, 2::bigint'"
 			}
-			f := only(t, load, exposing("api"), "create function api."+tc.sql+returns)
+			f := only(t, load, exposing("api"), `
+				create type api.mood as enum ('sad', 'ok');
+				create domain api.good_mood as api.mood check (value = 'ok');
+				create function api.`+tc.sql+returns)
 			if d := cmp.Diff(tc.want, f.Params); d != "" {
 				t.Errorf("parameters (-want +got):\n%s", d)
 			}
@@ -69,6 +76,8 @@ func TestFunctionReturns(t *testing.T) {
 	load := sandbox(t)
 	item := schema.Name{Schema: "api", Name: "item"}
 	builtin := func(n string) schema.Name { return schema.Name{Schema: "pg_catalog", Name: n} }
+	a, b := schema.Param{Name: "a", Type: "integer"}, schema.Param{Name: "b", Type: "text"}
+	mood := schema.Param{Name: "a", Type: "other.mood", Enum: []string{"sad", "ok"}}
 	for _, tc := range []struct {
 		returns string
 		want    schema.Return
@@ -81,14 +90,16 @@ func TestFunctionReturns(t *testing.T) {
 		{"f() returns other.pair", schema.Return{Type: schema.Name{Schema: "other", Name: "pair"}, Composite: true}},
 		{"f() returns other.item_alias", schema.Return{Type: item, Composite: true, Alias: true, Table: "item"}},
 		{"f() returns other.number", schema.Return{Type: builtin("int4")}},
-		{"f() returns table (a int, b text)", schema.Return{Type: builtin("record"), Composite: true, Set: true}},
-		{"f(out a int, out b text)", schema.Return{Type: builtin("record"), Composite: true}},
-		{"f(out a int)", schema.Return{Type: builtin("int4"), Composite: true}},
+		{"f() returns table (a int, b text)", schema.Return{Type: builtin("record"), Composite: true, Set: true, Columns: []schema.Param{a, b}}},
+		{"f(out a int, out b text)", schema.Return{Type: builtin("record"), Composite: true, Columns: []schema.Param{a, b}}},
+		{"f(out a int)", schema.Return{Type: builtin("int4"), Composite: true, Columns: []schema.Param{a}}},
+		{"f(out a other.mood, inout b text)", schema.Return{Type: builtin("record"), Composite: true, Columns: []schema.Param{mood, b}}},
 		{"f() returns record", schema.Return{Type: builtin("record")}},
 	} {
 		t.Run(tc.returns, func(t *testing.T) {
 			f := only(t, load, exposing("api"), `
 				create type other.pair as (a int, b text);
+				create type other.mood as enum ('sad', 'ok');
 				create domain other.item_alias as api.item;
 				create domain other.number as int;
 				create function api.`+tc.returns+` language plpgsql as 'begin null; end'`)

@@ -75,6 +75,7 @@ type loader struct {
 	foreign  []foreignKey
 	viewDeps *viewDependencies
 	computed []*Relationship
+	enums    map[uint32][]string // labels by type
 	texts    map[string]string
 }
 

@@ -109,14 +109,14 @@ order by a.attrelid, a.attnum`
 const enumsSQL = `select enumtypid, enumlabel::text from pg_enum order by enumtypid, enumsortorder`
 
 func (l *loader) columns(ctx context.Context, q pg.Querier) error {
-	enums := make(map[uint32][]string)
+	l.enums = make(map[uint32][]string)
 	err := each(ctx, q, enumsSQL, nil, func(rows pg.Rows) error {
 		var oid uint32
 		var label string
 		if err := rows.Scan(&oid, &label); err != nil {
 			return err
 		}
-		enums[oid] = append(enums[oid], label)
+		l.enums[oid] = append(l.enums[oid], label)
 		return nil
 	})
 	if err != nil {
@@ -131,7 +131,7 @@ func (l *loader) columns(ctx context.Context, q pg.Querier) error {
 			return err
 		}
 		c.Name, c.Type, c.NominalType = l.intern(c.Name), l.intern(c.Type), l.intern(c.NominalType)
-		c.Enum = enums[base]
+		c.Enum = l.enums[base]
 		if r := l.byOID[relation]; r != nil {
 			r.add(c)
 		}

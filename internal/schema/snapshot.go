@@ -226,6 +226,8 @@ type Param struct {
 	TypeMod  string `json:"typeMod,omitempty"`
 	Required bool   `json:"required"`
 	Variadic bool   `json:"variadic"`
+	// Enum are the labels of an enum type, in their order.
+	Enum []string `json:"enum,omitempty"`
 }
 
 // Setting is a name and a value for set_config.
@@ -249,6 +251,8 @@ type Return struct {
 	// Table is the returned relation's name when rows of a relation come back (they can embed), else empty. Its schema
 	// is Type.Schema.
 	Table string `json:"table,omitempty"`
+	// Columns are the names and types of TABLE(...) and of OUT and INOUT parameters.
+	Columns []Param `json:"columns,omitempty"`
 }
 
 // MediaHandlerKey names a relation (or, with the zero Name, any element) or a
