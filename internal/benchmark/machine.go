@@ -72,10 +72,16 @@ func parseLoadAverage(loadavg string) float64 {
 	return load
 }
 
+// commit is what is checked out, with "-dirty" when files are changed; the report itself does not count.
 func commit() string {
-	out, err := exec.Command("git", "describe", "--always", "--dirty").Output()
+	head, err := exec.Command("git", "rev-parse", "--short", "HEAD").Output()
 	if err != nil {
 		return "unknown"
 	}
-	return strings.TrimSpace(string(out))
+	name := strings.TrimSpace(string(head))
+	changed, err := exec.Command("git", "status", "--porcelain", "--untracked-files=no", "--", ":/", ":!/docs/benchmarks.md").Output()
+	if err != nil || len(changed) > 0 {
+		name += "-dirty"
+	}
+	return name
 }

@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-
-	"github.com/slipstream-go/slipstream/internal/devdb/shop"
 )
 
 // scenario is one kind of request. Each request has a key, picked at random, in place of {key} in its path; with
@@ -63,14 +61,6 @@ func (s scenario) header() http.Header {
 		h.Set("Prefer", s.prefer)
 	}
 	return h
-}
-
-// role is whom the requests run as.
-func (s scenario) role() string {
-	if s.asCustomer {
-		return shop.CustomerRole
-	}
-	return shop.AnonRole
 }
 
 // keyRange is the range that keys are picked from, both ends included.
