@@ -164,6 +164,20 @@ func (s *site) try(method, path string, headers ...string) (answer, error) {
 		name, value, _ := strings.Cut(h, ": ")
 		r.Header.Add(name, value)
 	}
+	return s.roundTrip(r)
+}
+
+// do is send for a request that is special.
+func (s *site) do(r *http.Request) answer {
+	s.t.Helper()
+	a, err := s.roundTrip(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return a
+}
+
+func (s *site) roundTrip(r *http.Request) (answer, error) {
 	response, err := s.client.Do(r)
 	if err != nil {
 		return answer{}, err
@@ -174,7 +188,9 @@ func (s *site) try(method, path string, headers ...string) (answer, error) {
 }
 
 // bearer is the header of a token for the member role, with further claims such as `"sub": "7"`.
-func (s *site) bearer(claims ...string) string { return "Authorization: Bearer " + s.token(s.member, claims...) }
+func (s *site) bearer(claims ...string) string {
+	return "Authorization: Bearer " + s.token(s.member, claims...)
+}
 
 // token is a signed token for a role.
 func (s *site) token(role string, claims ...string) string {

@@ -3,6 +3,7 @@ package rest
 import (
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/slipstream-go/slipstream/internal/apierr"
 	"github.com/slipstream-go/slipstream/internal/auth"
@@ -29,6 +30,10 @@ type Options struct {
 	OpenAPIDisabled bool
 	// TxOverride lets clients choose with Prefer: tx= (db-tx-end=*-allow-override).
 	TxOverride bool
+	// TxRollback rolls writes back unless a client that may overrides it (db-tx-end=rollback*).
+	TxRollback bool
+	// MaxBody is the size of the largest body that is taken, in bytes; default 64 MiB.
+	MaxBody int64
 	// ServerTiming adds the Server-Timing header.
 	ServerTiming bool
 	// Verbosity of errors (client-error-verbosity).
@@ -37,6 +42,9 @@ type Options struct {
 	CursorSecret []byte
 	// StreamBuffer is how much of a streamed answer is held back to give it exact headers, in bytes; default 1 MiB.
 	StreamBuffer int
+	// StreamStall is how long a client may take to accept 64 KiB of a stream; default 1 min. A stream holds a connection of
+	// the pool, which a client that stopped reading must not keep from the others.
+	StreamStall time.Duration
 	// PlanCache bounds the memory of the plan cache, in bytes; default 16 MiB, some 8000 plans.
 	PlanCache int
 	Logger    *slog.Logger
@@ -62,6 +70,12 @@ type Handler struct {
 func New(o Options, db *pg.DB, catalog func() *Catalog) *Handler {
 	if o.StreamBuffer == 0 {
 		o.StreamBuffer = 1 << 20
+	}
+	if o.StreamStall == 0 {
+		o.StreamStall = time.Minute
+	}
+	if o.MaxBody == 0 {
+		o.MaxBody = 64 << 20
 	}
 	if o.PlanCache == 0 {
 		o.PlanCache = 16 << 20
@@ -110,14 +124,11 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 		if req.Target == request.Root {
 			return x.root()
 		}
-		return x.read()
+		return x.run()
 	case http.MethodOptions:
 		return x.describe()
 	}
-	return &apierr.Error{
-		Code: "SLIP501", Message: "This version serves reads only: " + r.Method + " is not available",
-		Hint: "Use GET, HEAD or OPTIONS",
-	}
+	return x.run()
 }
 
 // exchange is one request and its answer. What every request needs is in here, to be one allocation.

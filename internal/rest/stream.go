@@ -22,10 +22,6 @@ func (s *streamer) Restart() bool {
 // streamChunk is how much is written at a time once the answer is on its way, in bytes.
 const streamChunk = 64 << 10
 
-// streamStall is how long a client may take to accept one chunk. A stream holds a connection of the pool, which a client
-// that stopped reading must not keep from the others.
-const streamStall = time.Minute
-
 // errClientStopped means that the rest of a stream could not be written.
 var errClientStopped = errors.New("the client took no more")
 
@@ -69,6 +65,7 @@ func (a *answer) stream() error {
 type streamer struct {
 	*answer
 	started bool // the status line is out
+	held    bool // nothing may be sent yet: the answer to a write
 	skip    int  // leading columns that are not the answer's: total and presence of a counted result
 }
 
@@ -92,6 +89,9 @@ func (s *streamer) Row(statement int, values [][]byte) error {
 	case gucBefore, gucAfter:
 		s.headers = append(s.headers[:0], values[0]...)
 		s.status = append(s.status[:0], values[1]...)
+		if len(values) > 2 { // writtenSQL
+			s.inserted = parseCount(values[2])
+		}
 		return nil
 	case estimate:
 		s.readEstimate(values[0])
@@ -109,6 +109,9 @@ func (s *streamer) Row(statement int, values [][]byte) error {
 	} else {
 		s.body = append(append(s.body, values[s.skip]...), '\n')
 	}
+	if s.held {
+		return nil
+	}
 	if len(s.body) > s.options.StreamBuffer || s.started && len(s.body) > streamChunk {
 		return s.flush()
 	}
@@ -123,7 +126,7 @@ func (s *streamer) flush() error {
 		}
 	}
 	// A writer without deadlines, as in tests, does without.
-	_ = http.NewResponseController(s.w).SetWriteDeadline(time.Now().Add(streamStall))
+	_ = http.NewResponseController(s.w).SetWriteDeadline(time.Now().Add(s.options.StreamStall))
 	if _, err := s.w.Write(s.body); err != nil {
 		return fmt.Errorf("%w: %w", errClientStopped, err)
 	}
