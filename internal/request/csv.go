@@ -21,7 +21,7 @@ type csvField struct {
 }
 
 func (c *csvText) malformed(at int, problem string) bool {
-	c.fault = invalidBody("Empty or invalid csv", newSyntaxError(c.s, at, problem))
+	c.fault = invalidBody("Empty or invalid csv", newBodyError(c.s, at, problem))
 	return false
 }
 

@@ -20,17 +20,20 @@ var update = flag.Bool("update", false, "write what Parse answers into testdata/
 // TestGolden parses the requests of testdata/*.case: lines that begin with ">"
 // are a request line and headers (Schemas and Root-Spec stand for the
 // settings), the lines up to the next blank one are what Parse answers.
-func TestGolden(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.case")
+func TestGolden(t *testing.T) { runFiles(t, "testdata/*.case", answer) }
+
+// runFiles compares what answer says to the asking lines of each case with the lines after them.
+func runFiles(t *testing.T, pattern string, answer func(*testing.T, []string) string) {
+	files, err := filepath.Glob(pattern)
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no cases: %v", err)
 	}
 	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".case"), func(t *testing.T) { runCases(t, file) })
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".case"), func(t *testing.T) { runCases(t, file, answer) })
 	}
 }
 
-func runCases(t *testing.T, file string) {
+func runCases(t *testing.T, file string, answer func(*testing.T, []string) string) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)

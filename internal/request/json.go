@@ -28,9 +28,9 @@ func (t *jsonText) fault() *apierr.Error {
 	case t.problem == "":
 		return nil
 	case t.deep:
-		return tooDeep(newSyntaxError(t.s, t.at, t.problem))
+		return tooDeep(newBodyError(t.s, t.at, t.problem))
 	}
-	return invalidBody("Empty or invalid json", newSyntaxError(t.s, t.at, t.problem))
+	return invalidBody("Empty or invalid json", newBodyError(t.s, t.at, t.problem))
 }
 
 // blank skips white space.

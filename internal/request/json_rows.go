@@ -1,5 +1,11 @@
 package request
 
+import (
+	"fmt"
+
+	"github.com/slipstream-go/slipstream/internal/apierr"
+)
+
 // jsonRows is what a body of JSON holds: an object, an array of rows, or a scalar.
 type jsonRows struct {
 	jsonText
@@ -7,6 +13,19 @@ type jsonRows struct {
 	opening byte // '{' or '[', anything else for a scalar
 	rows    int
 	ragged  bool // the rows are not all objects with the same keys
+
+	alienAt, alien int // where the first row that differs is, and its number from 1
+}
+
+// raggedFault is the error that the client is told.
+func (t *jsonRows) raggedFault() *apierr.Error {
+	problem := fmt.Sprintf("row %d is not an object with the keys of the first row", t.alien)
+	return invalidBody("All object keys must match", newBodyError(t.s, t.alienAt, problem))
+}
+
+// setRagged remembers the row that just began at i.
+func (t *jsonRows) setRagged(i int) {
+	t.ragged, t.alienAt, t.alien = true, i, t.rows
 }
 
 // scan reads the whole text. compare is false where the rows may differ.
@@ -38,7 +57,7 @@ func (t *jsonRows) list(i int, compare bool) int {
 		case !compare || t.ragged:
 			i = t.value(i, 1)
 		case i >= len(t.s) || t.s[i] != '{':
-			t.ragged = true
+			t.setRagged(i)
 			i = t.value(i, 1)
 		case t.rows == 1:
 			i = t.firstRow(i, 2)
@@ -76,6 +95,7 @@ func (t *jsonRows) firstRow(i, depth int) int {
 // row skips an object and compares its keys with those of the first one.
 func (t *jsonRows) row(i int) int {
 	keys := rowKeys{keySet: &t.keySet, row: t.rows}
+	start := i
 	i, more := t.open(i, '}')
 	for more {
 		i = t.blank(i)
@@ -90,7 +110,9 @@ func (t *jsonRows) row(i int) int {
 			return i
 		}
 	}
-	t.ragged = !keys.same()
+	if !keys.same() {
+		t.setRagged(start)
+	}
 	return i
 }
 

@@ -46,7 +46,8 @@ type FormField struct{ Name, Value string }
 // Every error is an *apierr.Error with a 4xx status: PGRST102 for a content type
 // that the target does not take, malformed JSON or CSV and rows that differ,
 // SLIP103 beyond the limits of nesting and size, 22021 for bytes that are no
-// text. The Cause of a PGRST102 says where, as a *SyntaxError.
+// text. The Cause of a PGRST102 about the text says where, as a
+// *BodyError.
 //
 // The payload shares memory with the body, but Columns do not.
 func (r *Request) ReadPayload(body []byte) (*Payload, error) {
@@ -68,7 +69,7 @@ func (r *Request) readPayload(body []byte) (*Payload, *apierr.Error) {
 	case name == JSON:
 		return r.readJSON(body)
 	case name == CSV:
-		return readCSV(body)
+		return readCSV(body, maxConverted)
 	case name == URLEncoded && calling:
 		return readForm(body)
 	case name == URLEncoded:
@@ -92,7 +93,7 @@ func (r *Request) readJSON(body []byte) (*Payload, *apierr.Error) {
 	case !t.scan(true):
 		return nil, t.fault()
 	case t.ragged:
-		return nil, apierr.New("PGRST102", "All object keys must match")
+		return nil, t.raggedFault()
 	case t.rows == 0 || t.opening != '{' && t.opening != '[':
 		return &Payload{JSON: []byte("[]")}, nil
 	}

@@ -13,13 +13,20 @@ import (
 // names of the header, and PostgreSQL takes no value of more than 1 GB.
 const maxConverted = 512 << 20
 
+// byteOrderMark is what some programs begin a text with.
+const byteOrderMark = "\ufeff"
+
 // readCSV turns lines into an array of objects, whose keys are the fields of the
-// first line and whose values are texts, or null for NULL.
-func readCSV(body []byte) (*Payload, *apierr.Error) {
+// first line and whose values are texts, or null for NULL. It gives up when that
+// has more than most bytes.
+func readCSV(body []byte, most int) (*Payload, *apierr.Error) {
 	if err := checkBytes(body); err != nil {
 		return nil, err
 	}
-	c := csvRows{csvText: csvText{s: bytes.TrimPrefix(body, []byte("\ufeff"))}}
+	c := csvRows{csvText: csvText{s: body}, most: most}
+	if bytes.HasPrefix(body, []byte(byteOrderMark)) {
+		c.i = len(byteOrderMark)
+	}
 	if !c.header() || !c.convert() {
 		return nil, c.fault
 	}
@@ -49,12 +56,13 @@ type csvRows struct {
 	members [][]byte
 	rows    int
 	dst     []byte
+	most    int // how long dst may get
 }
 
 // header reads the names of the columns.
 func (c *csvRows) header() bool {
-	if len(bytes.TrimRight(c.s, "\r\n")) == 0 {
-		return c.malformed(0, "the first line must name the columns")
+	if len(bytes.TrimRight(c.s[c.i:], "\r\n")) == 0 {
+		return c.malformed(c.i, "the first line must name the columns")
 	}
 	last := map[string]int{}
 	for more := true; more; {
@@ -87,7 +95,7 @@ func (c *csvRows) convert() bool {
 		if !c.row() {
 			return false
 		}
-		if c.rows++; len(c.dst) > maxConverted {
+		if c.rows++; len(c.dst) > c.most {
 			return c.tooLarge()
 		}
 	}
@@ -117,7 +125,7 @@ func (c *csvRows) row() bool {
 		return true
 	}
 	problem := fmt.Sprintf("the line has %d fields, the first one %d", n, len(c.members))
-	c.fault = invalidBody("All lines must have same number of fields", newSyntaxError(c.s, start, problem))
+	c.fault = invalidBody("All lines must have same number of fields", newBodyError(c.s, start, problem))
 	return false
 }
 
@@ -135,7 +143,7 @@ func (c *csvRows) tooLarge() bool {
 		Code:    "SLIP103",
 		Status:  http.StatusRequestEntityTooLarge,
 		Message: "The CSV is too large",
-		Details: fmt.Sprintf("As JSON its first %d rows already have more than %d bytes", c.rows, maxConverted),
+		Details: fmt.Sprintf("As JSON its first %d rows already have more than %d bytes", c.rows, c.most),
 		Hint:    "Send it in several requests.",
 	}
 	return false

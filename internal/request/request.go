@@ -45,6 +45,8 @@ type Request struct {
 	Accept []MediaType
 	// ContentType is that of the body; application/json when absent.
 	ContentType MediaType
+	// Payload is the body, for who has read it with ReadPayload; Parse leaves it nil.
+	Payload *Payload
 
 	accept [1]MediaType // room for the usual Accept
 }
