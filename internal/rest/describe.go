@@ -7,10 +7,12 @@ import (
 	"github.com/slipstream-go/slipstream/internal/plan"
 	"github.com/slipstream-go/slipstream/internal/request"
 	"github.com/slipstream-go/slipstream/internal/schema"
+	"github.com/slipstream-go/slipstream/internal/telemetry"
 )
 
 // describe answers OPTIONS with the methods that the target has.
 func (x *exchange) describe() error {
+	x.info.MarkTiming(telemetry.PhaseParse)
 	allow := "OPTIONS,GET,HEAD"
 	switch x.req.Target {
 	case request.Relation:
@@ -31,11 +33,12 @@ func (x *exchange) describe() error {
 		}
 		x.info.SetRoute("rpc/" + x.req.Name)
 	}
+	x.info.MarkTiming(telemetry.PhasePlan)
 	h := x.w.Header()
 	h.Set("Allow", allow)
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Content-Length", "0")
-	h.Set("Vary", "Accept, Prefer, Range")
+	x.setLast(h)
 	x.w.WriteHeader(http.StatusOK)
 	return nil
 }

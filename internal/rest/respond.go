@@ -85,14 +85,14 @@ func (a *answer) setPage(h *head) error {
 	return nil
 }
 
-// counted is the total that the client asked for. count=estimated is exact up to db-max-rows, and beyond it what the
-// planner thinks, if that is more.
+// counted is the total that the client asked for. count=estimated is exact up to db-max-rows, and beyond it, which is
+// everywhere where that is not set, what the planner thinks, if that is more.
 func (a *answer) counted() int64 {
 	switch a.req.Prefer.Count {
 	case "planned":
 		return a.planned
 	case "estimated":
-		if a.total > a.options.Plan.MaxRows {
+		if limit := a.options.Plan.MaxRows; limit == 0 || a.total > limit {
 			return max(a.total, a.planned)
 		}
 	}
@@ -135,12 +135,12 @@ func (a *answer) finish(status int) {
 }
 
 // setLast sets what the end of the work decides.
-func (a *answer) setLast(h http.Header) {
+func (x *exchange) setLast(h http.Header) {
 	if _, ok := h["Vary"]; !ok {
-		a.fields.set(h, "Vary", "Accept, Prefer, Range")
+		x.fields.set(h, "Vary", "Accept, Prefer, Range")
 	}
-	if a.options.ServerTiming && a.info != nil {
-		a.info.MarkTiming(telemetry.PhaseResponse)
-		a.fields.set(h, "Server-Timing", a.info.Timing.Header())
+	if x.options.ServerTiming && x.info != nil {
+		x.info.MarkTiming(telemetry.PhaseResponse)
+		x.fields.set(h, "Server-Timing", x.info.Timing.Header())
 	}
 }
