@@ -1,5 +1,7 @@
 // Package request turns a URL, its headers and the method into the abstract
-// syntax tree of PostgREST's grammar: what is asked, with nothing resolved.
+// syntax tree of PostgREST's grammar: what is asked, with nothing resolved. The
+// bodies of writes and calls it checks, converts to JSON where they are
+// something else, and finds out which columns they give.
 //
 // The grammar is written twice. The parser (select.go, filter.go, logic.go,
 // order.go) is fast and knows only whether a text is well-formed; the rules of

@@ -106,3 +106,18 @@ func BenchmarkJSONValid(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkChunks(b *testing.B) {
+	p := &request.Payload{JSON: bodies[1].body, Rows: 1000}
+	b.SetBytes(int64(len(p.JSON)))
+	b.ReportAllocs()
+	for b.Loop() {
+		rows := 0
+		for c := range p.Chunks(16 << 10) {
+			rows += c.Rows
+		}
+		if rows != p.Rows {
+			b.Fatal(rows)
+		}
+	}
+}

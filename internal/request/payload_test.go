@@ -149,3 +149,53 @@ func TestManyKeys(t *testing.T) {
 		t.Errorf("%v, %+v for a key that is repeated", err, p)
 	}
 }
+
+func TestChunksStopWhenToldTo(t *testing.T) {
+	p := &request.Payload{JSON: []byte(`[ {"a":1} , {"a":2},{"a":3}]`), Rows: 3}
+	var got []string
+	for c := range p.Chunks(1) {
+		if got = append(got, string(c.JSON)); c.First == 1 {
+			break
+		}
+	}
+	if fmt.Sprint(got) != `[{"a":1} {"a":2}]` {
+		t.Errorf("%q", got)
+	}
+	for c := range (&request.Payload{JSON: []byte("[{"), Rows: -1}).Chunks(1) {
+		t.Errorf("%q of a malformed array", c.JSON)
+	}
+}
+
+func TestPayloadShapeTellsAllButValues(t *testing.T) {
+	shape := func(target, contentType, body string) string {
+		p, err := write(t, "POST", target, contentType).ReadPayload([]byte(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(p.AppendShape([]byte("x")))
+	}
+	different := []string{
+		shape("/items", "", `{"a":1}`),
+		shape("/items", "", `[{"a":1}]`),
+		shape("/items", "", `{"b":1}`),
+		shape("/items", "", `{"a":1,"b":1}`),
+		shape("/items", "", `{"a\u0001b":1}`),
+		shape("/rpc/f", "", ``),
+		shape("/rpc/f", "", `{}`),
+		shape("/rpc/f", request.TextPlain, `{}`),
+		shape("/rpc/f", request.URLEncoded, `a=1&b=1`),
+		shape("/rpc/f", request.URLEncoded, `b=1&a=1`),
+		shape("/rpc/f", request.URLEncoded, `a=1&a=1&b=1`),
+		string((*request.Payload)(nil).AppendShape([]byte("x"))),
+	}
+	seen := map[string]int{}
+	for i, s := range different {
+		if j, found := seen[s]; found || s[0] != 'x' {
+			t.Errorf("payloads %d and %d have the shape %q", i, j, s)
+		}
+		seen[s] = i
+	}
+	if shape("/items", "", `{"a":1,"b":2}`) != shape("/items", request.URLEncoded, "b=x&a=y") {
+		t.Error("values or their order are part of the shape")
+	}
+}
