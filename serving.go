@@ -168,6 +168,8 @@ func (c Config) rest(s *Server) rest.Options {
 		PreRequest:      qualified(c.DBPreRequest),
 		OpenAPIDisabled: c.OpenAPIMode == "disabled",
 		TxOverride:      strings.HasSuffix(c.DBTxEnd, "-allow-override"),
+		TxRollback:      strings.HasPrefix(c.DBTxEnd, "rollback"),
+		MaxBody:         c.RequestMaxBody,
 		ServerTiming:    c.ServerTimingEnabled,
 		Verbosity:       c.verbosity(),
 		CursorSecret:    c.cursorKey(),

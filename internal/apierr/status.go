@@ -51,6 +51,7 @@ var own = map[string]int{
 	"SLIP101":  http.StatusRequestHeaderFieldsTooLarge, // headers over the limit
 	"SLIP102":  http.StatusRequestURITooLong,           // URL over the limit
 	"SLIP103":  http.StatusBadRequest,                  // query too complex
+	"SLIP104":  http.StatusRequestEntityTooLarge,       // body over the limit
 	"SLIP300":  http.StatusServiceUnavailable,          // no JWK set could be fetched yet
 	"SLIP500":  http.StatusInternalServerError,         // unclassified; the log has the cause
 	"SLIP501":  http.StatusNotImplemented,              // what this version does not serve

@@ -106,7 +106,7 @@ func (db *DB) use(conn *pgxpool.Conn, f func(*pgxpool.Conn) (bool, error)) (agai
 		db.lost(sessionOf(conn.Conn().PgConn()))
 		var known *LostError
 		if !errors.As(err, &known) {
-			err = &LostError{err}
+			err = &LostError{Err: err}
 		}
 	}
 	return again, err

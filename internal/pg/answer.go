@@ -103,5 +103,5 @@ func (t *trip) interruptOn(err error) error {
 
 func (t *trip) lose(err error) error {
 	t.broken = true
-	return &LostError{err}
+	return &LostError{Err: err}
 }

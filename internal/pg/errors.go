@@ -34,7 +34,11 @@ func (e *ConnectError) Error() string { return "connect to the database: " + e.E
 func (e *ConnectError) Unwrap() error { return e.Err }
 
 // LostError means that a connection broke while it was in use, or that the server ended the session.
-type LostError struct{ Err error }
+type LostError struct {
+	Err error
+	// CommitUnknown is true when the connection broke after COMMIT was sent: nobody knows whether it took effect.
+	CommitUnknown bool
+}
 
 func (e *LostError) Error() string { return "database connection lost: " + e.Err.Error() }
 
@@ -48,7 +52,7 @@ func serverError(err error) error {
 		return err
 	}
 	if sessionEnded(answered.SeverityUnlocalized) {
-		return &LostError{answered}
+		return &LostError{Err: answered}
 	}
 	return &Error{
 		Code: answered.Code, Message: answered.Message, Detail: answered.Detail, Hint: answered.Hint, Routine: answered.Routine,
@@ -58,7 +62,7 @@ func serverError(err error) error {
 // answerError is serverError for the answer of a trip.
 func answerError(m *pgproto3.ErrorResponse) error {
 	if sessionEnded(m.SeverityUnlocalized) {
-		return &LostError{pgconn.ErrorResponseToPgError(m)}
+		return &LostError{Err: pgconn.ErrorResponseToPgError(m)}
 	}
 	return &Error{Code: m.Code, Message: m.Message, Detail: m.Detail, Hint: m.Hint, Routine: m.Routine}
 }
@@ -74,8 +78,12 @@ func ended(err error) bool {
 
 // hideDSN keeps what pgx says is wrong with a connection string, without the string: it may hold a password.
 func hideDSN(err error) error {
+	var parse *pgconn.ParseConfigError
+	if !errors.As(err, &parse) {
+		return err
+	}
 	const advice = "cannot be parsed; give postgres://user:password@host:port/database, with special characters percent-encoded, or key=value pairs"
-	text := err.Error()
+	text := parse.Error() // "cannot parse `postgres://…`: what is wrong"
 	if i := strings.LastIndex(text, "`: "); i >= 0 {
 		return errors.New(advice + ": " + text[i+len("`: "):])
 	}

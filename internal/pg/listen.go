@@ -6,9 +6,10 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// ListenHandlers are what Listen calls.
+// ListenHandlers are what Listen calls, one after the other.
 type ListenHandlers struct {
 	// Connected is called whenever LISTEN has taken effect: what was sent before, while nobody listened, is lost.
 	Connected func()
@@ -19,7 +20,8 @@ type ListenHandlers struct {
 }
 
 // Listen receives NOTIFY channel on a connection of its own until ctx is done. It connects again with growing
-// pauses, from 1 s to 32 s, as long as it takes. It needs a direct connection: poolers in transaction mode carry no LISTEN.
+// pauses, from 1 s to 32 s, as long as it takes. It needs a direct connection: poolers in transaction mode carry no
+// LISTEN. Of several hosts in the DSN it takes the primary, because standbys know no LISTEN.
 func (db *DB) Listen(ctx context.Context, channel string, h ListenHandlers) {
 	const first, longest = time.Second, 32 * time.Second
 	pause := first
@@ -44,9 +46,10 @@ func (db *DB) Listen(ctx context.Context, channel string, h ListenHandlers) {
 func (db *DB) listen(ctx context.Context, channel string, connected func(), notified func(string)) error {
 	config := db.config.ConnConfig.Copy()
 	config.RuntimeParams["application_name"] = db.options.ApplicationName + " listener"
+	config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsPrimary
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
-		return &ConnectError{hideDSN(err)}
+		return &ConnectError{err}
 	}
 	defer func() {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
@@ -58,10 +61,26 @@ func (db *DB) listen(ctx context.Context, channel string, connected func(), noti
 	}
 	connected()
 	for {
-		n, err := conn.WaitForNotification(ctx)
+		n, err := db.nextNotification(ctx, conn)
 		if err != nil {
-			return &LostError{err}
+			return &LostError{Err: err}
 		}
-		notified(n.Payload)
+		if n != nil {
+			notified(n.Payload)
+		}
 	}
+}
+
+// nextNotification returns nil when none came for a while and the server is still there. A connection can die without
+// a word on the way; only asking tells.
+func (db *DB) nextNotification(ctx context.Context, conn *pgx.Conn) (*pgconn.Notification, error) {
+	quiet, stop := context.WithTimeout(ctx, db.heartbeat)
+	defer stop()
+	n, err := conn.WaitForNotification(quiet)
+	if err == nil || quiet.Err() == nil || ctx.Err() != nil {
+		return n, err
+	}
+	asking, stop := context.WithTimeout(ctx, db.options.ConnectTimeout)
+	defer stop()
+	return nil, conn.Ping(asking)
 }

@@ -23,6 +23,7 @@ type trip struct {
 	session *session
 	sink    Sink
 	options *Options
+	hold    bool // leave the transaction open for conclude
 
 	settings settings
 	out      []byte // the messages to send
@@ -81,6 +82,9 @@ func (t *trip) run(tx *Tx, statements []Statement) error {
 	t.out, t.steps, t.at, t.status, t.tooLarge = t.out[:0], t.steps[:0], 0, 0, nil
 	closing := t.closeDead()
 	begin := tx.begin()
+	if begin == "" && t.hold {
+		begin = "begin"
+	}
 	if begin != "" {
 		t.send(internal, statementKey{sql: begin}, nil, nil)
 	}
@@ -93,7 +97,7 @@ func (t *trip) run(tx *Tx, statements []Statement) error {
 	for i := range statements {
 		t.send(i, statementKey{statements[i].SQL, tx.Role, tx.SearchPath}, statements[i].Args, statements[i].Formats)
 	}
-	if begin != "" {
+	if begin != "" && !t.hold {
 		t.send(internal, statementKey{sql: "commit"}, nil, nil)
 	}
 	t.encode(&pgproto3.Sync{})

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"encoding/hex"
 	"slices"
 	"strconv"
 
@@ -12,13 +13,18 @@ type ArgKind int
 
 // The kinds of arguments.
 const (
-	ArgText    ArgKind = iota // Arg.Text
-	ArgValue                  // Query.Values[Arg.Index]
-	ArgLimit                  // the limit of Query.Windows[Arg.Index], or of the top level when Index is RootWindow
-	ArgOffset                 // likewise its offset
-	ArgMaxRows                // db-max-rows
-	ArgList                   // a text array literal of the Query.Values in Arg.Values
-	ArgCursor                 // the Arg.Index-th value of the cursor
+	ArgText      ArgKind = iota // Arg.Text
+	ArgValue                    // Query.Values[Arg.Index]
+	ArgLimit                    // the limit of Query.Windows[Arg.Index], or of the top level when Index is RootWindow
+	ArgOffset                   // likewise its offset
+	ArgMaxRows                  // db-max-rows
+	ArgList                     // a text array literal of the Query.Values in Arg.Values
+	ArgCursor                   // the Arg.Index-th value of the cursor
+	ArgPayload                  // Payload.JSON
+	ArgRaw                      // Payload.Raw
+	ArgBytes                    // Payload.Raw in bytea's hexadecimal form
+	ArgField                    // the value of Payload.Fields[Arg.Index]
+	ArgFieldList                // a text array literal of the values of the Payload.Fields in Arg.Fields
 )
 
 // RootWindow is the Arg.Index of the top level's window.
@@ -30,6 +36,7 @@ type Arg struct {
 	Index  int
 	Text   []byte
 	Values []request.Value
+	Fields []int
 }
 
 // Bind appends the text of every argument for this request to dst; nil is NULL. The request must have the shape that
@@ -57,6 +64,21 @@ func bind(dst [][]byte, args []Arg, r *request.Request, o Options, cursor [][]by
 			dst = append(dst, a.Text)
 		case ArgCursor:
 			dst = append(dst, cursor[a.Index])
+		case ArgPayload:
+			dst = append(dst, r.Payload.JSON)
+		case ArgRaw:
+			dst = append(dst, r.Payload.Raw)
+		case ArgBytes:
+			dst = append(dst, append([]byte(`\x`), hex.EncodeToString(r.Payload.Raw)...))
+		case ArgField:
+			dst = append(dst, []byte(r.Payload.Fields[a.Index].Value))
+		case ArgFieldList:
+			values := make([]string, len(a.Fields))
+			indices := make([]request.Value, len(a.Fields))
+			for i, f := range a.Fields {
+				values[i], indices[i] = r.Payload.Fields[f].Value, request.Value(i)
+			}
+			dst = append(dst, appendArray(nil, values, indices))
 		default:
 			start := len(buf)
 			buf = a.append(buf, r, o)

@@ -10,7 +10,7 @@ type predicate struct {
 	not      bool
 	or       bool
 	children []predicate
-	// embed is set for ?embed=is.null: whether the embed has rows.
+	// embed is set for ?embed=is.null: whether the embed has no rows.
 	embed *node
 	// condition and its resolved column are set in leaves.
 	condition *request.Condition
@@ -39,14 +39,26 @@ func (b *builder) predicate(n *node, l *request.Logic) predicate {
 }
 
 func (b *builder) leaf(n *node, c *request.Condition) predicate {
-	if c.Operator == request.Is && c.Is == "null" && len(c.Column.Path) == 0 {
+	if c.Operator == request.Is && len(c.Column.Path) == 0 {
 		for _, child := range n.children {
-			if child.outputName() == c.Column.Name {
+			switch {
+			case child.outputName() != c.Column.Name:
+			case c.Is == "null":
 				return predicate{not: c.Not, embed: child}
+			case c.Is == "not_null" && !n.hasColumn(c.Column.Name): // PostgREST would look for a column
+				return predicate{not: !c.Not, embed: child}
 			}
 		}
 	}
 	return predicate{condition: c, field: resolver{b.snapshot, n.relation}.filter(c)}
+}
+
+func (n *node) hasColumn(name string) bool {
+	if n.relation == nil {
+		return false
+	}
+	_, ok := n.relation.Column(name)
+	return ok
 }
 
 // operators are the SQL forms of those that compare column and operand.
@@ -63,11 +75,11 @@ var isOperands = map[string]string{
 	"null": "NULL", "not_null": "NOT NULL", "true": "TRUE", "false": "FALSE", "unknown": "UNKNOWN",
 }
 
-// write puts the predicate on columns of table into s. In a counting query an embed is a sub-query to test, elsewhere
-// the lateral join that is there anyway.
+// write puts the predicate on columns of table into s. Whether an embed has rows is asked of the lateral join where there
+// is one; a counting query has none.
 func (p *predicate) write(s *sqlBuilder, table string, counting bool) {
 	switch {
-	case p.embed != nil && counting:
+	case p.embed != nil && (counting || p.embed.unseen()):
 		if !p.not {
 			s.put("NOT ")
 		}
@@ -123,7 +135,7 @@ func (p *predicate) writeLeaf(s *sqlBuilder, table string) {
 		s.bindValue(c.Value)
 	case request.In:
 		s.put(" = ANY (")
-		p.writeList(s)
+		p.writeArray(s, true)
 		s.put(")")
 	case request.Fts, request.Plfts, request.Phfts, request.Wfts:
 		s.put(" ", operators[c.Operator], "(")
@@ -141,25 +153,34 @@ func (p *predicate) writeLeaf(s *sqlBuilder, table string) {
 
 func (p *predicate) writeOperand(s *sqlBuilder) {
 	c := p.condition
+	parsed := c.Operator != request.Like && c.Operator != request.ILike
 	switch c.Quantifier {
 	case request.Any:
-		s.put("ANY(")
-		defer s.put(")")
+		s.put("ANY (")
 	case request.All:
-		s.put("ALL(")
-		defer s.put(")")
+		s.put("ALL (")
+	default:
+		p.writeParsed(s, parsed)
+		return
 	}
-	parsed := p.field.transform != (schema.Name{}) && c.Operator != request.Like && c.Operator != request.ILike
-	if parsed {
-		s.put(QuoteName(p.field.transform), "(")
-		defer s.put(")")
-	}
-	s.bindValue(c.Value)
+	p.writeArray(s, parsed)
+	s.put(")")
 }
 
-// writeList puts the array of in.(…); a data representation parses each of its elements.
-func (p *predicate) writeList(s *sqlBuilder) {
-	if p.field.transform == (schema.Name{}) {
+// writeParsed puts the operand; a data representation parses it.
+func (p *predicate) writeParsed(s *sqlBuilder, parsed bool) {
+	if !parsed || p.field.transform == (schema.Name{}) {
+		s.bindValue(p.condition.Value)
+		return
+	}
+	s.put(QuoteName(p.field.transform), "(")
+	s.bindValue(p.condition.Value)
+	s.put(")")
+}
+
+// writeArray puts an operand that is an array; a data representation parses each of its elements.
+func (p *predicate) writeArray(s *sqlBuilder, parsed bool) {
+	if !parsed || p.field.transform == (schema.Name{}) {
 		s.bindValue(p.condition.Value)
 		return
 	}

@@ -83,12 +83,15 @@ func (k *keyset) writeEqual(s *sqlBuilder, table, sep string, c comparison) {
 }
 
 func (k *keyset) writeAfter(s *sqlBuilder, table string, c comparison) {
-	n := c.to - c.from
-	s.put("(")
+	n, open, shut := c.to-c.from, "(", ")"
+	if n == 1 {
+		open, shut = "", ""
+	}
+	s.put(open)
 	s.each(n, ", ", func(i int) { s.put(k.column(table, c.from+i)) })
-	s.put(") ", c.operator, " (")
+	s.put(shut, " ", c.operator, " ", open)
 	s.each(n, ", ", func(i int) { k.bindValue(s, c.from+i) })
-	s.put(")")
+	s.put(shut)
 }
 
 func (k *keyset) column(table string, i int) string {

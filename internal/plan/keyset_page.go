@@ -4,10 +4,11 @@ package plan
 // and their keys travel side by side, so that the keys need not be selected.
 func (w *statement) keysetBody(k *keyset) {
 	p := &keysetPage{keyset: k, sqlBuilder: w.sqlBuilder, root: w.root}
-	inPage, last, more := "", "q.c", "false"
+	inPage, first, last, more := "", "1", "q.c", "false"
 	if w.root.limit {
 		p.limit = w.placeholder(w.root.limitArg()) + "::bigint"
 		inPage = " FILTER (WHERE q.n <= " + p.limit + ")"
+		first = "least(1, " + p.limit + ")"
 		last = "least(q.c, " + p.limit + ")"
 		more = "coalesce(bool_or(q.c > " + p.limit + "), false)"
 	}
@@ -16,10 +17,10 @@ func (w *statement) keysetBody(k *keyset) {
 	w.put(" AS total_result_set, pg_catalog.count(*)", inPage, " AS page_total, ")
 	w.keysetRows(k, inPage)
 	w.put(" AS body, ", responseSettings, ", json_build_array(",
-		"json_agg(q.k) FILTER (WHERE q.n = least(1, ", last, ")) -> 0, ",
+		"json_agg(q.k) FILTER (WHERE q.n = ", first, ") -> 0, ",
 		"json_agg(q.k) FILTER (WHERE q.n = ", last, ") -> 0, ", more, ") AS keyset ",
 		"FROM (SELECT p.r, p.k, row_number() OVER () AS n, pg_catalog.count(*) OVER () AS c FROM (")
-	p.write(w.unique("x"))
+	p.write(w.root.scope.unique("x"))
 	w.put(") p) q")
 }
 
@@ -80,13 +81,11 @@ func (p *keysetPage) writeRows(row string, branch []comparison, sortable bool) {
 		}
 	}
 	n.writeFrom(p.sqlBuilder)
-	for _, c := range n.children {
-		c.writeJoin(p.sqlBuilder)
-	}
+	n.writeJoins(p.sqlBuilder)
 	p.put(" CROSS JOIN LATERAL (SELECT ")
 	n.writeColumns(p.sqlBuilder)
 	p.put(") ", QuoteIdent(row))
-	sep := n.writeWhere(p.sqlBuilder)
+	sep := n.writeConditions(p.sqlBuilder, false)
 	p.writeBranch(p.sqlBuilder, table, sep, branch)
 	p.put(" ORDER BY ")
 	p.each(len(p.terms), ", ", func(i int) { p.put(p.column(table, i), p.terms[i].suffix(p.Backward)) })

@@ -43,7 +43,7 @@ func (b *builder) orderTerm(n *node, t request.OrderTerm) (orderTerm, error) {
 			}
 		}
 		out.field = field{column: t.Column, language: request.NoValue}
-		out.table = c.agg()
+		out.table, c.ordered = c.agg(), true
 		return out, nil
 	}
 	return out, notEmbedded(t.Relation)

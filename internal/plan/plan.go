@@ -72,7 +72,7 @@ const (
 
 // New plans a GET or HEAD of a relation or function. Errors are *apierr.Error.
 func New(snapshot *schema.Snapshot, r *request.Request, o Options) (*Read, error) {
-	b := &builder{snapshot: snapshot, request: r, options: o, aliases: map[string]struct{}{}}
+	b := &builder{snapshot: snapshot, request: r, options: o}
 	if r.Target == request.Function {
 		return b.call()
 	}

@@ -21,7 +21,7 @@ func (b *builder) relate(n *node, depth int) error {
 		if c.spread != noSpread && c.toMany() {
 			c.spread = toManySpread
 		}
-		b.setAliases(c, depth)
+		c.setAliases(depth)
 		if err := b.relate(c, depth+1); err != nil {
 			return err
 		}
@@ -30,16 +30,17 @@ func (b *builder) relate(n *node, depth int) error {
 }
 
 // setAliases chooses the names that errors of the database will show: they are PostgREST's.
-func (b *builder) setAliases(c *node, depth int) {
+func (n *node) setAliases(depth int) {
 	suffix := "_" + itoa(depth)
-	if j := c.rel.Junction; j != nil {
-		c.as = b.unique(c.rel.Target.Name)
-		c.junction = b.unique(j.Table.Name)
+	n.scope = newScope(n.parent.as)
+	if j := n.rel.Junction; j != nil {
+		n.as = n.scope.unique(n.rel.Target.Name)
+		n.junction = n.scope.unique(j.Table.Name)
 	} else {
-		c.as = b.unique(c.rel.Target.Name + suffix)
+		n.as = n.scope.unique(n.rel.Target.Name + suffix)
 	}
-	c.aggAlias = b.unique(c.rel.Origin.Name + "_" + c.outputName() + suffix)
-	c.rows = c.aggAlias
+	n.aggAlias = n.parent.scope.unique(n.rel.Origin.Name + "_" + n.outputName() + suffix)
+	n.rows = n.aggAlias
 }
 
 // relationship finds the one way from parent to child, or says which ways there are

@@ -9,10 +9,8 @@ func (n *node) writeSelect(s *sqlBuilder) {
 	s.put("SELECT ")
 	groups := n.writeColumns(s)
 	n.writeFrom(s)
-	for _, c := range n.children {
-		c.writeJoin(s)
-	}
-	n.writeWhere(s)
+	n.writeJoins(s)
+	n.writeConditions(s, false)
 	if n.grouped() {
 		n.writeGroup(s, groups)
 	}
@@ -80,6 +78,21 @@ func (n *node) writeInParent(l *selectList) {
 	}
 }
 
+// writeJoins joins the embeds' sub-queries, but for those of which nothing is seen: the conditions ask whether they
+// have rows.
+func (n *node) writeJoins(s *sqlBuilder) {
+	for _, c := range n.children {
+		if !c.unseen() {
+			c.writeJoin(s)
+		}
+	}
+}
+
+// unseen is true for an embed that only filters. EXISTS finds out faster than a join that collects rows for nobody.
+func (n *node) unseen() bool {
+	return n.spread == noSpread && !n.ordered && n.window == noWindow && n.empty()
+}
+
 // writeJoin joins the embed's sub-query to its parent.
 func (n *node) writeJoin(s *sqlBuilder) {
 	inner := n.join == request.JoinInner
@@ -133,38 +146,50 @@ func (n *node) writeFrom(s *sqlBuilder) {
 	}
 }
 
-// writeWhere puts the filters and the conditions that join the level to its parent, and returns the separator for
-// what follows.
-func (n *node) writeWhere(s *sqlBuilder) string { return n.writeConditions(s, false) }
-
+// writeConditions puts the filters, what embeds demand and the conditions that join the level to its parent. It returns
+// the separator for what follows.
 func (n *node) writeConditions(s *sqlBuilder, counting bool) string {
 	sep := " WHERE "
-	for i := range n.where {
+	next := func() {
 		s.put(sep)
+		sep = " AND "
+	}
+	for i := range n.where {
+		next()
 		n.where[i].write(s, n.table(), counting)
-		sep = " AND "
 	}
-	if n.rel == nil || n.rel.Function != nil {
-		return sep
-	}
-	on := func(left, leftColumn, right, rightColumn string) {
-		s.put(sep, quoteColumn(left, leftColumn), " = ", quoteColumn(right, rightColumn))
-		sep = " AND "
-	}
-	if j := n.rel.Junction; j != nil {
-		junction := QuoteIdent(n.junction)
-		for _, p := range j.Target {
-			on(n.table(), p.Left, junction, p.Right)
+	n.eachJoined(func(left, leftColumn, right, rightColumn string) {
+		next()
+		s.put(quoteColumn(left, leftColumn), " = ", quoteColumn(right, rightColumn))
+	})
+	for _, c := range n.children {
+		if c.join == request.JoinInner && (counting || c.unseen()) {
+			next()
+			s.put("EXISTS (")
+			c.writeCount(s)
+			s.put(")")
 		}
-		for _, p := range j.Origin {
-			on(junction, p.Right, n.parent.table(), p.Left)
-		}
-		return sep
-	}
-	for _, p := range n.rel.Columns {
-		on(n.table(), p.Right, n.parent.table(), p.Left)
 	}
 	return sep
+}
+
+// eachJoined gives the pairs of columns that join the level to its parent.
+func (n *node) eachJoined(on func(left, leftColumn, right, rightColumn string)) {
+	switch {
+	case n.rel == nil || n.rel.Function != nil:
+	case n.rel.Junction != nil:
+		junction := QuoteIdent(n.junction)
+		for _, p := range n.rel.Junction.Target {
+			on(n.table(), p.Left, junction, p.Right)
+		}
+		for _, p := range n.rel.Junction.Origin {
+			on(junction, p.Right, n.parent.table(), p.Left)
+		}
+	default:
+		for _, p := range n.rel.Columns {
+			on(n.table(), p.Right, n.parent.table(), p.Left)
+		}
+	}
 }
 
 // writeGroup groups by position: an alias would lose against a column of the table that has its name.
@@ -194,17 +219,9 @@ func (n *node) limitArg() Arg {
 	return Arg{Kind: ArgLimit, Index: n.window}
 }
 
-// writeCount puts SELECT 1 for every row that the level has without its window. Inner embeds filter it by EXISTS.
+// writeCount puts SELECT 1 for every row that the level has without its window.
 func (n *node) writeCount(s *sqlBuilder) {
 	s.put("SELECT 1")
 	n.writeFrom(s)
-	sep := n.writeConditions(s, true)
-	for _, c := range n.children {
-		if c.join == request.JoinInner {
-			s.put(sep, "EXISTS (")
-			c.writeCount(s)
-			s.put(" )")
-			sep = " AND "
-		}
-	}
+	n.writeConditions(s, true)
 }

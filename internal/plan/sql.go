@@ -85,3 +85,12 @@ func quoteColumn(table, column string) string {
 	}
 	return table + "." + QuoteIdent(column)
 }
+
+// QuoteLiteral quotes a text of the catalog, never one of a client.
+func QuoteLiteral(s string) string {
+	quoted := "'" + strings.ReplaceAll(s, "'", "''") + "'"
+	if strings.Contains(quoted, `\`) {
+		return "E" + strings.ReplaceAll(quoted, `\`, `\\`)
+	}
+	return quoted
+}

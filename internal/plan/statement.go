@@ -7,6 +7,9 @@ import (
 
 // read assembles the statement around the tree. f is the called function, nil for a relation.
 func (b *builder) read(root *node, a answer, f *schema.Function) (*Read, error) {
+	if a.render == renderCustom && a.target != (schema.Name{}) {
+		root.fields = []selected{{field: field{column: request.Column{Name: "*"}}}} // the handler takes rows as they are stored
+	}
 	k, err := b.keyset(root, a)
 	if err != nil {
 		return nil, err
@@ -133,7 +136,7 @@ func (w *statement) writeJSONRows(s *sqlBuilder) {
 	if w.function != nil && !w.function.Returns.Composite {
 		row = pageScalar
 	}
-	s.put("SELECT to_json(", row, ")::text AS row FROM (")
+	s.put("SELECT pg_catalog.to_json(", row, ")::text AS row FROM (")
 	w.root.writeSelect(s)
 	s.put(") _postgrest_t")
 }

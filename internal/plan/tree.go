@@ -30,10 +30,12 @@ type node struct {
 	from     schema.Name      // what the rows come from
 	relation *schema.Relation // whose rows they are; nil where that is not known
 
+	scope    scope
 	as       string // alias of from
-	aggAlias string // alias of the lateral sub-query
-	rows     string // the column of a to-many sub-query that holds its rows as an array
+	aggAlias string // alias of the lateral sub-query, in the parent's scope
+	rows     string // the column of a to-many sub-query that is NULL when there are no rows
 	junction string // alias of the junction table
+	ordered  bool   // whether the parent is ordered by a column of it
 
 	fields   []selected
 	where    []predicate
@@ -67,7 +69,6 @@ type builder struct {
 	snapshot *schema.Snapshot
 	request  *request.Request
 	options  Options
-	aliases  map[string]struct{}
 	renames  [][2]string
 }
 
@@ -76,7 +77,7 @@ type builder struct {
 func (b *builder) tree(root *node) error {
 	q := &b.request.Query
 	root.sel, root.window = &q.Select, RootWindow
-	root.as = b.unique(root.origin)
+	root.scope, root.as = newScope(root.origin), root.origin
 	root.grow()
 	if err := b.attach(root); err != nil {
 		return err

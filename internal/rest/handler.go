@@ -30,6 +30,10 @@ type Options struct {
 	OpenAPIDisabled bool
 	// TxOverride lets clients choose with Prefer: tx= (db-tx-end=*-allow-override).
 	TxOverride bool
+	// TxRollback rolls writes back unless a client that may overrides it (db-tx-end=rollback*).
+	TxRollback bool
+	// MaxBody is the size of the largest body that is taken, in bytes; default 64 MiB.
+	MaxBody int64
 	// ServerTiming adds the Server-Timing header.
 	ServerTiming bool
 	// Verbosity of errors (client-error-verbosity).
@@ -69,6 +73,9 @@ func New(o Options, db *pg.DB, catalog func() *Catalog) *Handler {
 	}
 	if o.StreamStall == 0 {
 		o.StreamStall = time.Minute
+	}
+	if o.MaxBody == 0 {
+		o.MaxBody = 64 << 20
 	}
 	if o.PlanCache == 0 {
 		o.PlanCache = 16 << 20
@@ -117,14 +124,11 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 		if req.Target == request.Root {
 			return x.root()
 		}
-		return x.read()
+		return x.run()
 	case http.MethodOptions:
 		return x.describe()
 	}
-	return &apierr.Error{
-		Code: "SLIP501", Message: "This version serves reads only: " + r.Method + " is not available",
-		Hint: "Use GET, HEAD or OPTIONS",
-	}
+	return x.run()
 }
 
 // exchange is one request and its answer. What every request needs is in here, to be one allocation.

@@ -27,14 +27,19 @@ func (f *fields) set(h http.Header, name, value string) {
 // setHead sets the headers that every answer to a read has, and then what functions want of them.
 func (a *answer) setHead(head *head) {
 	h, f := a.w.Header(), &a.fields
-	f.set(h, "Content-Range", head.contentRange)
-	if !a.void() {
+	if head.contentRange != "" {
+		f.set(h, "Content-Range", head.contentRange)
+	}
+	if head.location != "" {
+		f.set(h, "Location", head.location)
+	}
+	if a.hasBody() {
 		f.set(h, "Content-Type", a.plan.contentType)
 		if a.req.ProfileNegotiated {
 			f.set(h, "Content-Profile", a.req.Schema)
 		}
 	}
-	if a.req.Target == request.Relation {
+	if a.req.Target == request.Relation && a.plan.write == nil {
 		f.set(h, "Content-Location", contentLocation(a.req.Name, a.r.URL.RawQuery))
 	}
 	if applied := a.applied(); applied != "" {
@@ -65,6 +70,9 @@ func (a *answer) applied() string {
 	if a.options.TxOverride {
 		p.Tx = a.req.Prefer.Tx
 	}
+	if a.plan.write != nil {
+		a.appliedToWrite(&p)
+	}
 	if a.plan.Function != nil {
 		p.MaxAffected = a.req.Prefer.MaxAffected
 	}
@@ -72,6 +80,23 @@ func (a *answer) applied() string {
 		p.Pagination = a.req.Prefer.Pagination
 	}
 	return p.Applied()
+}
+
+// appliedToWrite adds the preferences that only writes honour.
+func (a *answer) appliedToWrite(p *request.Preferences) {
+	asked := &a.req.Prefer
+	p.Return = asked.Return
+	switch a.req.Method {
+	case http.MethodPost:
+		p.Missing = asked.Missing
+		if len(a.plan.write.Relation.PrimaryKey) > 0 || a.req.Query.OnConflict != nil {
+			p.Resolution = asked.Resolution
+		}
+	case http.MethodPatch:
+		p.Missing, p.MaxAffected = asked.Missing, asked.MaxAffected
+	case http.MethodDelete:
+		p.MaxAffected = asked.MaxAffected
+	}
 }
 
 // deprecation warns of embeds that were addressed by their relation's name although they have an alias: pairs of

@@ -1,6 +1,8 @@
 package rest
 
 import (
+	"encoding/json"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -88,4 +90,29 @@ func unescape(s string) string {
 		}
 	}
 	return string(b)
+}
+
+// locate fills in the Location of the one row that was created: its path with its key as filters.
+func (a *answer) locate(h *head) error {
+	if len(a.location) == 0 {
+		return nil
+	}
+	var key []*string
+	if err := json.Unmarshal(a.location, &key); err != nil || len(key) != len(a.plan.write.Key) {
+		return fmt.Errorf("read the new row's key: %w", err)
+	}
+	out := appendComponent([]byte{'/'}, a.req.Name)
+	sep := byte('?')
+	for i, name := range a.plan.write.Key {
+		out = append(out, sep)
+		out = append(appendComponent(out, name), '=')
+		if key[i] == nil {
+			out = append(out, "is.null"...)
+		} else {
+			out = appendComponent(append(out, "eq."...), *key[i])
+		}
+		sep = '&'
+	}
+	h.location = string(out)
+	return nil
 }

@@ -13,6 +13,8 @@ import (
 // planned is a plan with the parts of the answer that are the same whenever it runs.
 type planned struct {
 	*plan.Read
+	write       *plan.Write // nil for reads and calls
+	writes      bool        // runs in a transaction that may write
 	contentType string
 	warning     string
 	route       string // for telemetry
@@ -84,13 +86,22 @@ func (x *exchange) plan() (*planned, error) {
 	if p := x.plans.get(x.catalog.Schema, key); p != nil {
 		return p, nil
 	}
-	read, err := plan.New(x.catalog.Schema, x.req, x.options.Plan)
+	p := new(planned)
+	var err error
+	if x.req.Target == request.Relation && x.req.Writes() {
+		if p.write, err = plan.NewWrite(x.catalog.Schema, x.req, x.options.Plan); err == nil {
+			p.Read, p.writes = &p.write.Read, true
+		}
+	} else {
+		p.Read, err = plan.New(x.catalog.Schema, x.req, x.options.Plan)
+	}
 	if err != nil {
 		return nil, err
 	}
-	p := &planned{Read: read, contentType: read.Media.ContentType(), warning: deprecation(read.Renames), route: strings.Clone(x.req.Name)}
-	if read.Function != nil {
+	p.contentType, p.warning, p.route = p.Media.ContentType(), deprecation(p.Renames), strings.Clone(x.req.Name)
+	if f := p.Function; f != nil {
 		p.route = "rpc/" + p.route
+		p.writes = x.req.Method == "POST" && f.Volatility == schema.Volatile
 	}
 	x.plans.put(x.catalog.Schema, key, p)
 	return p, nil
@@ -105,7 +116,6 @@ func appendKey(dst []byte, r *request.Request) []byte {
 	}
 	var flags byte
 	for i, on := range [...]bool{
-		r.Method == "HEAD",
 		r.Window.Limit != request.NoLimit,
 		r.Window.Offset > 0,
 		r.Prefer.Pagination != "",
@@ -115,12 +125,20 @@ func appendKey(dst []byte, r *request.Request) []byte {
 		}
 	}
 	dst = append(dst, byte(r.Target), flags)
+	text(r.Method)
 	text(r.Schema)
 	text(r.Name)
 	text(r.Prefer.Count)
 	dst = binary.AppendUvarint(dst, uint64(len(r.Accept)))
 	for i := range r.Accept {
 		text(r.Accept[i].String())
+	}
+	if r.Writes() {
+		text(r.Prefer.Return)
+		text(r.Prefer.Resolution)
+		text(r.Prefer.Missing)
+		text(r.ContentType.Name)
+		dst = r.Payload.AppendShape(dst)
 	}
 	return r.Query.AppendShape(dst)
 }

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"bytes"
+	"net/http"
 	"strconv"
 	"sync"
 
@@ -10,9 +11,16 @@ import (
 	"github.com/slipstream-go/slipstream/internal/telemetry"
 )
 
-// read answers GET and HEAD of a relation or function.
-func (x *exchange) read() error {
-	if err := x.readCursor(); err != nil {
+// run answers a read or write of a relation, or a function call.
+func (x *exchange) run() error {
+	var err error
+	switch x.r.Method {
+	case http.MethodGet, http.MethodHead:
+		err = x.readCursor()
+	default:
+		err = x.readBody()
+	}
+	if err != nil {
 		return err
 	}
 	x.info.MarkTiming(telemetry.PhaseParse)
@@ -36,7 +44,10 @@ func (x *exchange) read() error {
 	defer a.release()
 	a.exchange, a.plan = x, p
 	a.args = p.Bind(a.args, x.req, x.options.Plan, key)
-	if p.Format == plan.CSVRows || p.Format == plan.NDJSONRows {
+	switch {
+	case p.writes:
+		return a.transact()
+	case p.Format == plan.CSVRows || p.Format == plan.NDJSONRows:
 		return a.stream()
 	}
 	a.statements = append(a.statements, pg.Statement{SQL: p.SQL, Args: a.args, Formats: p.formats()})
@@ -59,6 +70,8 @@ func (p *planned) formats() []int16 {
 	switch {
 	case p.Keyset != nil:
 		return keysetFormats
+	case p.Format == plan.Body && p.write != nil:
+		return writeFormats
 	case p.Format == plan.Body:
 		return bodyFormats
 	}
@@ -72,13 +85,15 @@ type answer struct {
 	statements []pg.Statement
 	args       [][]byte
 
-	body    []byte
-	rows    int64 // in the page
-	total   int64 // of the whole result, noTotal when not asked for
-	headers []byte
-	status  []byte
-	keyset  []byte
-	planned int64 // the planner's estimate, noTotal when not asked for
+	body     []byte
+	rows     int64 // in the page
+	total    int64 // of the whole result, noTotal when not asked for
+	headers  []byte
+	status   []byte
+	keyset   []byte
+	location []byte
+	inserted int64 // by an upsert, noTotal when that is not known
+	planned  int64 // the planner's estimate, noTotal when not asked for
 }
 
 const noTotal = -1
@@ -97,7 +112,7 @@ func (a *answer) release() {
 	clear(a.args)
 	*a = answer{
 		statements: a.statements[:0], args: a.args[:0],
-		body: body, headers: a.headers[:0], status: a.status[:0], keyset: a.keyset[:0],
+		body: body, headers: a.headers[:0], status: a.status[:0], keyset: a.keyset[:0], location: a.location[:0],
 		total: noTotal, planned: noTotal,
 	}
 	answerPool.Put(a)
@@ -129,6 +144,10 @@ func (a *answer) Row(statement int, values [][]byte) error {
 	a.body = append(a.body[:0], values[plan.ColumnBody]...)
 	a.headers = append(a.headers[:0], values[plan.ColumnHeaders]...)
 	a.status = append(a.status[:0], values[plan.ColumnStatus]...)
+	if a.plan.write != nil {
+		a.location = append(a.location[:0], values[plan.ColumnLocation]...)
+		a.inserted = parseCount(values[plan.ColumnInserted])
+	}
 	if a.plan.Keyset != nil {
 		a.keyset = append(a.keyset[:0], values[plan.ColumnKeyset]...)
 	}
@@ -138,6 +157,7 @@ func (a *answer) Row(statement int, values [][]byte) error {
 // Restart implements pg.Sink.
 func (a *answer) Restart() bool {
 	a.body, a.headers, a.status, a.keyset = a.body[:0], a.headers[:0], a.status[:0], a.keyset[:0]
+	a.location = a.location[:0]
 	a.rows, a.total, a.planned = 0, noTotal, noTotal
 	return true
 }

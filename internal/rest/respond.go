@@ -15,6 +15,7 @@ import (
 type head struct {
 	status       int
 	contentRange string
+	location     string
 	links        []string    // of Link
 	custom       [][2]string // of response.headers
 }
@@ -43,6 +44,14 @@ func (a *answer) respond() error {
 	a.setHead(&h)
 	a.finish(h.status)
 	return nil
+}
+
+// hasBody is false for what answers with headers alone: a write that shows no rows, a function that returns nothing.
+func (a *answer) hasBody() bool {
+	if a.plan.write != nil {
+		return a.represented()
+	}
+	return !a.void()
 }
 
 // void is true for the answer of a function that returns nothing.

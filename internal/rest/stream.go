@@ -65,6 +65,7 @@ func (a *answer) stream() error {
 type streamer struct {
 	*answer
 	started bool // the status line is out
+	held    bool // nothing may be sent yet: the answer to a write
 	skip    int  // leading columns that are not the answer's: total and presence of a counted result
 }
 
@@ -88,6 +89,9 @@ func (s *streamer) Row(statement int, values [][]byte) error {
 	case gucBefore, gucAfter:
 		s.headers = append(s.headers[:0], values[0]...)
 		s.status = append(s.status[:0], values[1]...)
+		if len(values) > 2 { // writtenSQL
+			s.inserted = parseCount(values[2])
+		}
 		return nil
 	case estimate:
 		s.readEstimate(values[0])
@@ -104,6 +108,9 @@ func (s *streamer) Row(statement int, values [][]byte) error {
 		s.body = appendCSVRow(s.body, values[s.skip:])
 	} else {
 		s.body = append(append(s.body, values[s.skip]...), '\n')
+	}
+	if s.held {
+		return nil
 	}
 	if len(s.body) > s.options.StreamBuffer || s.started && len(s.body) > streamChunk {
 		return s.flush()

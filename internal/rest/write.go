@@ -1,0 +1,143 @@
+package rest
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/slipstream-go/slipstream/internal/apierr"
+	"github.com/slipstream-go/slipstream/internal/pg"
+	"github.com/slipstream-go/slipstream/internal/plan"
+	"github.com/slipstream-go/slipstream/internal/request"
+	"github.com/slipstream-go/slipstream/internal/telemetry"
+)
+
+// readBody reads and checks the body, up to the configured size.
+func (x *exchange) readBody() error {
+	body, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, x.options.MaxBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return &apierr.Error{
+			Code: "SLIP104", Message: "The body is larger than " + strconv.FormatInt(tooLarge.Limit, 10) + " bytes",
+			Hint: "Send it in parts, or have request-max-body raised",
+		}
+	case err != nil:
+		return &apierr.Error{Code: "PGRST102", Message: "The body could not be read", Cause: err}
+	}
+	x.req.Payload, err = x.req.ReadPayload(body)
+	return err
+}
+
+var writeFormats = []int16{plan.ColumnBody: 1, plan.ColumnInserted: 0}
+
+// writtenSQL is gucSQL for writes, with the number of rows that an upsert has inserted.
+const writtenSQL = gucSQL + ", nullif(current_setting('pgrst.inserted', true), '')"
+
+// transact runs a write or a call that may write, and answers once its fate is decided. Whatever can still refuse the
+// answer is looked at before COMMIT, so that a refused write leaves nothing behind.
+func (a *answer) transact() error {
+	a.tx.ReadWrite = true
+	var h head
+	decide := func() (bool, error) {
+		err := a.judge(&h)
+		return err == nil && a.commits(), err
+	}
+	var sink pg.Sink = a
+	main := pg.Statement{SQL: a.plan.SQL, Args: a.args, Formats: a.plan.formats()}
+	if a.plan.Format == plan.CSVRows || a.plan.Format == plan.NDJSONRows {
+		// Nothing may be sent before the commit: the rows are collected.
+		sink = &streamer{answer: a, held: true}
+		a.statements = append(a.statements, pg.Statement{SQL: gucSQL}, main, pg.Statement{SQL: writtenSQL})
+	} else {
+		a.statements = append(a.statements, main)
+	}
+	if err := a.db.Write(a.r.Context(), &a.tx, a.statements, sink, decide); err != nil {
+		return err
+	}
+	a.info.MarkTiming(telemetry.PhaseTransaction)
+	if a.plan.Format == plan.Explained {
+		a.fields.set(a.w.Header(), "Content-Type", a.plan.contentType)
+		a.finish(http.StatusOK)
+		return nil
+	}
+	a.setHead(&h)
+	a.finish(h.status)
+	return nil
+}
+
+// commits decides the end of the transaction (db-tx-end and Prefer: tx).
+func (x *exchange) commits() bool {
+	if x.options.TxOverride && x.req.Prefer.Tx != "" {
+		return x.req.Prefer.Tx == "commit"
+	}
+	return !x.options.TxRollback
+}
+
+// judge looks at the result of a write or call and makes up the head of its answer.
+func (a *answer) judge(h *head) error {
+	if a.plan.Format == plan.Explained {
+		return nil
+	}
+	prefer := &a.req.Prefer
+	put := a.plan.write != nil && a.req.Method == http.MethodPut
+	switch {
+	case put && a.rows != 1:
+		return apierr.New("PGRST115", "Payload values do not match URL in primary key column(s)")
+	case !put && a.plan.Media.Name == request.Object && a.rows != 1:
+		return notSingular(a.rows)
+	case prefer.MaxAffected != nil && prefer.Handling == "strict" && a.rows > *prefer.MaxAffected && a.affects():
+		return &apierr.Error{
+			Code: "PGRST124", Message: "Query result exceeds max-affected preference constraint",
+			Details: "The query affects " + strconv.FormatInt(a.rows, 10) + " rows",
+		}
+	}
+	if a.plan.write == nil {
+		if err := a.setPage(h); err != nil {
+			return err
+		}
+	} else if err := a.setWritten(h); err != nil {
+		return err
+	}
+	return a.customize(h)
+}
+
+// affects reports whether max-affected applies: to updates, deletes and calls.
+func (a *answer) affects() bool {
+	return a.plan.write == nil || a.req.Method == http.MethodPatch || a.req.Method == http.MethodDelete
+}
+
+// represented reports whether the answer to a write shows rows.
+func (a *answer) represented() bool { return a.req.Prefer.Return == "representation" }
+
+// setWritten fills in status, Content-Range and Location of a write
+// (https://postgrest.org/en/stable/references/api/tables_views.html#insert).
+func (a *answer) setWritten(h *head) error {
+	total := int64(noTotal)
+	if c := a.req.Prefer.Count; c == "exact" || c == "estimated" {
+		total = a.rows
+	}
+	h.status = http.StatusNoContent
+	if a.represented() {
+		h.status = http.StatusOK
+	}
+	switch a.req.Method {
+	case http.MethodPost:
+		h.status = http.StatusCreated
+		if a.plan.write.Upsert && a.inserted <= 0 {
+			h.status = http.StatusOK
+		}
+		h.contentRange = contentRange(1, 0, total)
+		return a.locate(h)
+	case http.MethodPut:
+		if a.represented() && a.inserted > 0 {
+			h.status = http.StatusCreated
+		}
+	case http.MethodPatch:
+		h.contentRange = contentRange(0, a.rows-1, total)
+	case http.MethodDelete:
+		h.contentRange = contentRange(1, 0, total)
+	}
+	return nil
+}
