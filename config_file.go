@@ -18,6 +18,7 @@ func (l *loader) file(path string, env map[string]string) {
 	case ".yaml", ".yml", ".json":
 		f.yaml(source)
 	default:
+		f.lenient = true
 		f.conf(string(source), env)
 	}
 }
@@ -25,7 +26,9 @@ func (l *loader) file(path string, env map[string]string) {
 // fileReader is a loader with a place in a file.
 type fileReader struct {
 	*loader
-	path  string
+	path string
+	// lenient readers only warn of unknown keys, as PostgREST ignores them.
+	lenient bool
 	lines map[string]int // where each option was set, by name and member
 }
 
@@ -37,8 +40,11 @@ func (f *fileReader) key(key string, line, column int) (a assignment, ok bool) {
 	case !ok && retired(key):
 		f.warn("%s: %s has no effect and was ignored", at, key)
 		return a, false
+	case !ok && f.lenient:
+		f.warn("%s: %s was ignored: %v", at, key, f.known.unknown(key, spellName))
+		return a, false
 	case !ok:
-		f.problem(at+": "+key, "%w", f.known.unknown(key, func(name string) string { return name }))
+		f.problem(at+": "+key, "%w", f.known.unknown(key, spellName))
 		return a, false
 	}
 	a.place = at + ": " + key
@@ -55,3 +61,5 @@ func (f *fileReader) repeated(a assignment, line int) bool {
 	f.lines[id] = line
 	return false
 }
+
+func spellName(name string) string { return name }

@@ -118,6 +118,9 @@ func apply(o option, v value, a assignment) error {
 			return err
 		}
 		text = content
+		if o.name == "db-uri" {
+			text = strings.TrimSpace(text) // here PostgREST drops more than one newline
+		}
 	}
 	if err := v.set(text); err != nil {
 		return err

@@ -41,7 +41,7 @@ func (n names) resolve(key string) (name, member string, ok bool) {
 // that an old file keeps working.
 func retired(key string) bool {
 	switch key {
-	case "jwt-cache-max-lifetime", "raw-media-types", "db-timezone-enabled":
+	case "jwt-cache-max-lifetime", "raw-media-types", "db-timezone-enabled", "db-use-legacy-gucs", "server-otel-enabled":
 		return true
 	}
 	return strings.HasPrefix(key, "internal-")

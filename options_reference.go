@@ -22,8 +22,8 @@ Options come from these places; each goes before the ones above it:
 A file whose name ends in ` + "`.yaml`, `.yml` or `.json`" + ` is YAML, with the option names as keys: ` + "`db-pool: 20`" + `.
 Any other file is in PostgREST's format: ` + "`db-pool = 20`, `db-schemas = \"api, private\"`" + `, with ` + "`$(NAME)`" + ` for environment
 variables and ` + "`$$`" + ` for a dollar sign. The older names that PostgREST accepts work too.
-An empty value stands for the default. An unknown name in a file or after ` + "`SLIPSTREAM_`" + ` is an error; after
-` + "`PGRST_`" + ` it is a warning.
+An empty value stands for the default. An unknown name in YAML or after ` + "`SLIPSTREAM_`" + ` is an error; in PostgREST's
+format and after ` + "`PGRST_`" + `, where PostgREST ignores it, it is a warning.
 
 - **Lists** are YAML sequences, or text with commas. As in PostgREST, spaces around members do not count and there
   are no quotes: ` + "`public, my \"odd\" schema`" + ` has two members.
@@ -31,8 +31,9 @@ An empty value stands for the default. An unknown name in a file or after ` + "`
 - **Sizes** are bytes, or numbers with units: ` + "`4096`, `512KiB`, `1MiB`" + `.
 - **Booleans** are ` + "`true` and `false`, also `1` and `0`" + `.
 
-` + "`slipstream config`" + ` prints what is in effect, with secrets masked; ` + "`--example`" + ` a file to start from, and
-` + "`--schema`" + ` a JSON Schema for editors. ` + "`slipstream check`" + ` tries it out against the database.
+` + "`slipstream config`" + ` prints what is in effect, with secrets masked; ` + "`--dump`" + ` the same in PostgREST's format, to be
+compared with what ` + "`postgrest --dump-config`" + ` prints; ` + "`--example`" + ` a file to start from, and ` + "`--schema`" + ` a JSON
+Schema for editors. ` + "`slipstream check`" + ` tries it out against the database.
 Options marked ↻ take effect on ` + "`SIGUSR2`" + ` or ` + "`NOTIFY pgrst, 'reload config'`" + `; the others need a restart.
 
 ## In the database

@@ -137,7 +137,7 @@ func logOptions() []option {
 		},
 		{
 			name: "log-query", defaultText: "false", reloadable: true,
-			bind: func(c *Config) value { return (*enabled)(&c.LogQuery) },
+			bind: func(c *Config) value { return logQuery{(*enabled)(&c.LogQuery)} },
 			doc:  "Add the SQL of the requests that are logged, without its values, as `sql`.",
 		},
 		{

@@ -98,6 +98,19 @@ func parseBool(s string, unset bool) (bool, error) {
 	}
 }
 
+// logQuery also takes what PostgREST's versions before 16 took.
+type logQuery struct{ *enabled }
+
+func (v logQuery) set(s string) error {
+	switch s {
+	case "main-query":
+		s = "true"
+	case "disabled":
+		s = "false"
+	}
+	return v.enabled.set(s)
+}
+
 // fileMode is an octal mode of a socket.
 type fileMode string
 

@@ -24,7 +24,7 @@ func checkCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON instead of a table")
 	options := addOptionFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, err := options.load(cmd)
+		cfg, err := options.loadAll(cmd)
 		if err != nil {
 			return err
 		}

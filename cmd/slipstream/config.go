@@ -10,27 +10,36 @@ import (
 )
 
 func configCommand() *cobra.Command {
-	var schema, example bool
+	var schema, example, dump, secrets bool
 	cmd := &cobra.Command{
 		Use:   "config",
 		Short: "Print the configuration in effect, secrets masked",
+		Long:  "Print the configuration in effect, with the settings in the database unless --db-config=false.",
 		Args:  noArguments,
 	}
-	cmd.Flags().BoolVar(&schema, "schema", false, "print the JSON Schema of slipstream.yaml instead")
-	cmd.Flags().BoolVar(&example, "example", false, "print a slipstream.yaml with all options explained instead")
+	flags := cmd.Flags()
+	flags.BoolVar(&schema, "schema", false, "print the JSON Schema of slipstream.yaml instead")
+	flags.BoolVar(&example, "example", false, "print a slipstream.yaml with all options explained instead")
+	flags.BoolVar(&dump, "dump", false, "print PostgREST's format, as postgrest --dump-config does")
+	flags.BoolVar(&secrets, "show-secrets", false, "with --dump, do not mask secrets")
 	options := addOptionFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		switch {
-		case schema && example:
-			return usagef("--schema and --example are two outputs; choose one")
+		case schema && example, schema && dump, example && dump:
+			return usagef("--schema, --example and --dump are different outputs; choose one")
 		case schema:
 			return write(cmd.OutOrStdout(), string(slipstream.ConfigSchema()))
 		case example:
 			return write(cmd.OutOrStdout(), slipstream.ConfigExample())
+		case secrets && !dump:
+			return usagef("--show-secrets is for --dump only; YAML is always masked")
 		}
-		cfg, err := options.load(cmd)
+		cfg, err := options.loadAll(cmd)
 		if err != nil {
 			return err
+		}
+		if dump {
+			return write(cmd.OutOrStdout(), cfg.WithDefaults().Dump(secrets))
 		}
 		return write(cmd.OutOrStdout(), cfg.WithDefaults().YAML())
 	}

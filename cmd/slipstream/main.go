@@ -28,7 +28,7 @@ func main() {
 // run executes a command line and returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := rootCommand()
-	root.SetArgs(args)
+	root.SetArgs(fromPostgREST(args))
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
@@ -65,6 +65,7 @@ func rootCommand() *cobra.Command {
 		checkCommand(),
 		configCommand(),
 		devCommand(),
+		readyCommand(),
 		serveCommand(),
 		versionCommand(),
 	)

@@ -43,10 +43,29 @@ func (f *optionFlags) load(cmd *cobra.Command) (slipstream.Config, error) {
 		return slipstream.Config{}, err
 	}
 	cfg, warnings, err := slipstream.Load(slipstream.Sources{File: file, Env: os.Environ(), Flags: f.texts})
-	for _, w := range warnings {
-		fmt.Fprintln(cmd.ErrOrStderr(), "slipstream: warning:", w)
+	warn(cmd, warnings...)
+	return cfg, err
+}
+
+// loadAll is load with the settings in the database. A database that does not answer is a warning.
+func (f *optionFlags) loadAll(cmd *cobra.Command) (slipstream.Config, error) {
+	cfg, err := f.load(cmd)
+	if err != nil {
+		return cfg, err
+	}
+	cfg, warnings, err := cfg.FromDatabase(cmd.Context())
+	warn(cmd, warnings...)
+	if errors.Is(err, slipstream.ErrDatabaseSettings) {
+		warn(cmd, err.Error()+"; those made elsewhere are shown")
+		err = nil
 	}
 	return cfg, err
+}
+
+func warn(cmd *cobra.Command, warnings ...string) {
+	for _, w := range warnings {
+		fmt.Fprintln(cmd.ErrOrStderr(), "slipstream: warning:", strings.Join(strings.Fields(w), " "))
+	}
 }
 
 func (f *optionFlags) path() (string, error) {

@@ -38,7 +38,7 @@ func (db *DB) DatabaseSettings(ctx context.Context, names []string, preConfig st
 	config.RuntimeParams["application_name"] = db.options.ApplicationName + " configuration"
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
-		return nil, &ConnectError{hideDSN(err)}
+		return nil, &ConnectError{err}
 	}
 	defer func() {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
