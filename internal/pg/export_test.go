@@ -1,4 +1,22 @@
 package pg
 
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
 // Running reports whether Run has made the pool.
 func (db *DB) Running() bool { return db.pool.Load() != nil }
+
+// Exec runs SQL on a connection of the pool, outside of any transaction.
+func (db *DB) Exec(ctx context.Context, sql string) error {
+	return db.with(ctx, func(conn *pgxpool.Conn) (bool, error) {
+		_, err := conn.Conn().PgConn().Exec(ctx, sql).ReadAll()
+		return false, err
+	})
+}
+
+// SetHeartbeat makes Listen ask sooner whether the server is there.
+func (db *DB) SetHeartbeat(d time.Duration) { db.heartbeat = d }

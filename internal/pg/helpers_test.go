@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -35,9 +36,18 @@ func run(t testing.TB, o pg.Options) *pg.DB {
 		goleak.VerifyNone(t, before, goleak.IgnoreAnyFunction("github.com/slipstream-go/slipstream/internal/pg_test.(*proxy).serve"),
 			goleak.IgnoreAnyFunction("github.com/slipstream-go/slipstream/internal/pg_test.(*proxy).forward"))
 	})
-	for !db.Running() {
-	}
+	eventually(t, "running", db.Running)
 	return db
+}
+
+// eventually waits until ok, for a minute at most.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("never %s", what)
+		}
+	}
 }
 
 // world is a database with two roles and a login role of theirs that owns nothing and inherits nothing.

@@ -24,6 +24,7 @@ type proxy struct {
 	frozen   bool
 	gone     bool
 	conns    []net.Conn
+	total    int      // connections of any kind
 	opened   int      // sessions, without requests to cancel
 	cancels  int      // requests to cancel
 	messages []string // of clients: the type, and the text of a Parse or Query
@@ -75,6 +76,7 @@ func (p *proxy) serve(client net.Conn) {
 	p.mu.Lock()
 	target := p.target
 	p.conns = append(p.conns, client)
+	p.total++
 	p.mu.Unlock()
 	config, err := pgconn.ParseConfig(target)
 	if err != nil {
@@ -84,7 +86,8 @@ func (p *proxy) serve(client net.Conn) {
 	if !p.thaw() {
 		return
 	}
-	server, err := net.Dial(pgconn.NetworkAddress(config.Host, config.Port))
+	network, address := pgconn.NetworkAddress(config.Host, config.Port)
+	server, err := net.Dial(network, address)
 	if err != nil {
 		return
 	}
@@ -163,6 +166,13 @@ func (p *proxy) close() {
 type traffic struct {
 	opened, cancels, trips int
 	messages               []string
+}
+
+// accepted is the number of connections so far.
+func (p *proxy) accepted() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.total
 }
 
 // count gives the messages of one type, by its letter in the protocol.

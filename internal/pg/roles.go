@@ -13,16 +13,15 @@ type RoleSettings struct {
 	Settings []Setting
 }
 
-// LoadRoleSettings reads the settings of all roles that the login role is a member of. PostgreSQL applies such
-// settings at login only; a role taken on by SET ROLE gets them from us.
+// LoadRoleSettings reads the settings of all roles that the login role may take on. PostgreSQL applies such settings at
+// login only; a role taken on by SET ROLE gets them from us.
 func LoadRoleSettings(ctx context.Context, q Querier) (map[string]RoleSettings, error) {
 	const sql = `
 select r.rolname, split_part(s.setting, '=', 1), substr(s.setting, strpos(s.setting, '=') + 1)
-from pg_catalog.pg_auth_members m
-join pg_catalog.pg_roles r on r.oid = m.roleid
+from pg_catalog.pg_roles r
 cross join lateral unnest(r.rolconfig) with ordinality s(setting, n)
-join pg_catalog.pg_settings p on p.name = lower(split_part(s.setting, '=', 1))
-where m.member = (select oid from pg_catalog.pg_roles where rolname = current_user)
+join pg_catalog.pg_settings p on lower(p.name) = lower(split_part(s.setting, '=', 1))
+where pg_has_role(current_user, r.oid, 'member')
   and (p.context = 'user' %s)
 order by 1, s.n`
 	var version int
@@ -31,7 +30,7 @@ order by 1, s.n`
 	}
 	privilege := ""
 	if version >= 150000 {
-		privilege = "or has_parameter_privilege(m.member, p.name, 'set')"
+		privilege = "or has_parameter_privilege(current_user, p.name, 'set')"
 	}
 	rows, err := q.Query(ctx, fmt.Sprintf(sql, privilege))
 	if err != nil {
