@@ -74,7 +74,7 @@ func limitOptions() []option {
 			doc:  "Most bytes in the header fields of a request. More are answered with 431.",
 		},
 		{
-			name: "request-max-body", own: true, defaultText: "64MiB", reloadable: true, later: true,
+			name: "request-max-body", own: true, defaultText: "64MiB", reloadable: true,
 			bind: func(c *Config) value { return (*size)(&c.RequestMaxBody) },
 			doc:  "Longest body. Longer ones are answered with 413.",
 		},
@@ -175,15 +175,15 @@ func openAPIOptions() []option {
 			bind: func(c *Config) value {
 				return choice{&c.OpenAPIMode, []string{"follow-privileges", "ignore-privileges", "disabled"}}
 			},
-			doc: "What the description at `/` shows: what the caller's role may use, everything exposed, or nothing at all. Only `disabled` has an effect yet.",
+			doc: "What the description at `/` shows: what the caller's role may use, everything exposed, or nothing at all.",
 		},
 		{
-			name: "openapi-security-active", defaultText: "false", reloadable: true, inDatabase: true, later: true,
+			name: "openapi-security-active", defaultText: "false", reloadable: true, inDatabase: true,
 			bind: func(c *Config) value { return (*enabled)(&c.OpenAPISecurityActive) },
 			doc:  "Describe the token in it.",
 		},
 		{
-			name: "openapi-server-proxy-uri", defaultNote: "none", reloadable: true, inDatabase: true, later: true,
+			name: "openapi-server-proxy-uri", defaultNote: "none", reloadable: true, inDatabase: true,
 			bind: func(c *Config) value { return (*text)(&c.OpenAPIServerProxyURI) },
 			doc:  "Address under which clients reach the API, when that is a proxy's.",
 		},

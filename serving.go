@@ -13,6 +13,7 @@ import (
 	"github.com/slipstream-go/slipstream/internal/apierr"
 	"github.com/slipstream-go/slipstream/internal/auth"
 	"github.com/slipstream-go/slipstream/internal/edge"
+	"github.com/slipstream-go/slipstream/internal/openapi"
 	"github.com/slipstream-go/slipstream/internal/pg"
 	"github.com/slipstream-go/slipstream/internal/plan"
 	"github.com/slipstream-go/slipstream/internal/request"
@@ -166,7 +167,7 @@ func (c Config) rest(s *Server) rest.Options {
 		},
 		ExtraSearchPath: c.DBExtraSearchPath,
 		PreRequest:      qualified(c.DBPreRequest),
-		OpenAPIDisabled: c.OpenAPIMode == "disabled",
+		OpenAPI:         c.openAPI(),
 		TxOverride:      strings.HasSuffix(c.DBTxEnd, "-allow-override"),
 		TxRollback:      strings.HasPrefix(c.DBTxEnd, "rollback"),
 		MaxBody:         c.RequestMaxBody,
@@ -177,6 +178,18 @@ func (c Config) rest(s *Server) rest.Options {
 		Logger:          s.log,
 	}
 	o.AppSettings, o.RoleDefaults = c.settings()
+	return o
+}
+
+func (c Config) openAPI() rest.OpenAPIOptions {
+	server, _ := openapi.ServerAt(c.ServerHost, max(c.ServerPort, 0), c.OpenAPIServerProxyURI) // validated
+	o := rest.OpenAPIOptions{Server: server, SecurityActive: c.OpenAPISecurityActive, Version: Version()}
+	switch c.OpenAPIMode {
+	case "ignore-privileges":
+		o.Mode = rest.IgnorePrivileges
+	case "disabled":
+		o.Mode = rest.OpenAPIDisabled
+	}
 	return o
 }
 

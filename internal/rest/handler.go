@@ -26,8 +26,7 @@ type Options struct {
 	AppSettings []pg.Setting
 	// RoleDefaults are settings that a role has unless its own say otherwise.
 	RoleDefaults []pg.Setting
-	// OpenAPIDisabled answers / with 404 (openapi-mode=disabled).
-	OpenAPIDisabled bool
+	OpenAPI      OpenAPIOptions
 	// TxOverride lets clients choose with Prefer: tx= (db-tx-end=*-allow-override).
 	TxOverride bool
 	// TxRollback rolls writes back unless a client that may overrides it (db-tx-end=rollback*).
@@ -58,12 +57,13 @@ type Catalog struct {
 
 // Handler serves the data API.
 type Handler struct {
-	options     Options
-	db          *pg.DB
-	catalog     func() *Catalog
-	plans       *planCache
-	preRequest  string            // quoted
-	searchPaths map[string]string // by schema
+	options      Options
+	db           *pg.DB
+	catalog      func() *Catalog
+	plans        *planCache
+	descriptions descriptionCache
+	preRequest   string            // quoted
+	searchPaths  map[string]string // by schema
 }
 
 // New returns a handler on db. catalog gives the current catalog, or nil while none has been loaded.
@@ -144,15 +144,4 @@ type exchange struct {
 	tx       pg.Tx
 	settings [8]pg.Setting // room for those of tx
 	fields   fields
-}
-
-// root answers /, which has no description of its own yet.
-func (x *exchange) root() error {
-	if x.options.OpenAPIDisabled {
-		return apierr.New("PGRST126", "Root endpoint metadata is disabled")
-	}
-	return &apierr.Error{
-		Code: "SLIP501", Message: "The OpenAPI description is not served by this version",
-		Hint: "Ask for a relation by its name, such as /products, or for a function, such as /rpc/search_products",
-	}
 }
