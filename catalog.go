@@ -73,7 +73,9 @@ func (s *Server) loadSchema(ctx context.Context) error {
 	}
 	took := time.Since(start)
 	s.metrics.SchemaLoaded(took)
-	s.catalog.Store(&next)
+	if s.catalog.Swap(&next) != nil {
+		s.db.Renew() // sooner, and requests would prepare their statements for the old catalog again
+	}
 	s.log.Info("schema loaded", "relations", len(next.Schema.Relations), "functions", len(next.Schema.Functions),
 		"milliseconds", took.Milliseconds())
 	return nil

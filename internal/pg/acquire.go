@@ -82,6 +82,16 @@ func (db *DB) lost(s *session) {
 	}
 }
 
+// Renew does away with the connections of the pool: the idle ones now, those in use when they are given back. What they
+// keep of the database as it was, such as the types of the parameters of prepared statements and the settings of their
+// role, goes with them.
+func (db *DB) Renew() {
+	db.generation.Add(1)
+	if pool := db.pool.Load(); pool != nil {
+		pool.Reset()
+	}
+}
+
 // with runs f on a connection of the pool. When f loses the connection and says that it may be called again, it is
 // called once more with another one.
 func (db *DB) with(ctx context.Context, f func(*pgxpool.Conn) (again bool, err error)) error {
