@@ -85,6 +85,16 @@ func (s Server) url() string {
 	return s.Scheme + "://" + host + strings.TrimSuffix(s.BasePath, "/")
 }
 
+// room is an empty buffer for a document that takes about so many bytes for a column: growing it by and by would cost
+// several times the memory.
+func (d *Description) room(perColumn int) []byte {
+	columns := 20 * len(d.Functions)
+	for _, r := range d.Relations {
+		columns += 5 + len(r.Columns)
+	}
+	return make([]byte, 0, 16<<10+perColumn*columns)
+}
+
 // docsURL explains the API; it is PostgREST's, whose dialect is spoken.
 const docsURL = "https://postgrest.org/en/v16/references/api.html"
 

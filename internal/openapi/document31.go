@@ -10,7 +10,7 @@ import (
 // Document31 is the OpenAPI 3.1 description (https://spec.openapis.org/oas/v3.1.0), with schemas in JSON Schema
 // 2020-12. Unlike the 2.0 one it offers only what a relation can do, and tells what is read from what is written.
 func Document31(d Description) []byte {
-	o := &document31{Description: &d, visible: make(map[string]*schema.Relation, len(d.Relations))}
+	o := &document31{Description: &d, writer: writer{d.room(650)}, visible: make(map[string]*schema.Relation, len(d.Relations))}
 	for _, r := range d.Relations {
 		o.visible[r.Name.Name] = r
 	}

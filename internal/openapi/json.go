@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"strconv"
-	"unicode/utf8"
+	"strings"
 )
 
 // writer appends JSON text. A comma is due wherever the last byte does not open something, so nothing has to be
@@ -88,22 +88,29 @@ func (w *writer) element(body func()) {
 	w.buf = append(w.buf, '}')
 }
 
-// appendQuoted renders s as a JSON string; bytes that are not UTF-8 become U+FFFD.
+// appendQuoted renders s as a JSON string; what is not UTF-8 becomes U+FFFD.
 func appendQuoted(dst []byte, s string) []byte {
 	const hex = "0123456789abcdef"
+	s = strings.ToValidUTF8(s, "\uFFFD")
 	dst = append(dst, '"')
-	for _, r := range s {
+	plain := 0 // where the text begins that needs no change
+	for i := range len(s) {
+		c := s[i]
+		if c >= 0x20 && c != '"' && c != '\\' {
+			continue
+		}
+		dst = append(dst, s[plain:i]...)
+		plain = i + 1
 		switch {
-		case r == '"' || r == '\\':
-			dst = append(dst, '\\', byte(r))
-		case r == '\n':
+		case c == '\n':
 			dst = append(dst, '\\', 'n')
-		case r < 0x20:
-			dst = append(dst, '\\', 'u', '0', '0', hex[r>>4], hex[r&15])
+		case c < 0x20:
+			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
 		default:
-			dst = utf8.AppendRune(dst, r)
+			dst = append(dst, '\\', c)
 		}
 	}
+	dst = append(dst, s[plain:]...)
 	return append(dst, '"')
 }
 

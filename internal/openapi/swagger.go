@@ -10,7 +10,7 @@ import (
 
 // Document2 is the OpenAPI 2.0 description, member for member as PostgREST v16 writes it.
 func Document2(d Description) []byte {
-	s := &swagger{Description: &d}
+	s := &swagger{Description: &d, writer: writer{d.room(350)}}
 	s.element(s.document)
 	return s.buf
 }
