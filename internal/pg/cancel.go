@@ -19,7 +19,7 @@ type canceller struct {
 	stop   func() bool   // of the context's watch; nil when there is none
 	over   chan struct{} // of one element, sent when there is nothing left to cancel
 	done   sync.WaitGroup
-	used   bool        // the connection has a deadline now
+	used   bool        // the connection has got a deadline
 	unsure atomic.Bool // a request to cancel may still be under way
 }
 

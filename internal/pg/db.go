@@ -72,6 +72,8 @@ type DB struct {
 	generation atomic.Uint64
 	// heartbeat is how long a listener waits for a notification before it asks whether the server is still there.
 	heartbeat time.Duration
+	// commitGrace is how long a COMMIT may take, which a synchronous replica can hold up.
+	commitGrace time.Duration
 }
 
 // Open checks the options. It connects to nothing and starts nothing: Run does.
@@ -81,7 +83,10 @@ func Open(o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("database connection string: %w", hideDSN(err))
 	}
-	db := &DB{options: o, config: config, places: make(chan struct{}, o.MaxConns), heartbeat: 30 * time.Second}
+	db := &DB{
+		options: o, config: config, places: make(chan struct{}, o.MaxConns),
+		heartbeat: 30 * time.Second, commitGrace: time.Minute,
+	}
 	config.MaxConns = int32(o.MaxConns)
 	config.MaxConnIdleTime = o.MaxIdle
 	config.MaxConnLifetime = o.MaxLifetime

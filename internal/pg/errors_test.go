@@ -45,10 +45,11 @@ func TestAConnectionStringsMistakeIsNamed(t *testing.T) {
 
 func TestConnectErrors(t *testing.T) {
 	w := newWorld(t)
+	_, tcp := newProxy(t, w.dsn) // a Unix socket knows no TLS
 	for name, dsn := range map[string]string{
 		"no server":   "postgres://u:cr3t@127.0.0.1:1/db",
 		"no database": w.dsn[:strings.LastIndex(w.dsn, "/")] + "/no_such_database" + query(w.dsn),
-		"no TLS":      withQuery(w.dsn, "sslmode=require"),
+		"no TLS":      strings.Replace(tcp, "sslmode=disable", "sslmode=require", 1),
 	} {
 		db := run(t, pg.Options{DSN: dsn, MaxConns: 1})
 		for range 2 { // the second is told what the first has found
@@ -70,11 +71,4 @@ func query(dsn string) string {
 		return ""
 	}
 	return "?" + q
-}
-
-func withQuery(dsn, param string) string {
-	if strings.Contains(dsn, "?") {
-		return dsn + "&" + param
-	}
-	return dsn + "?" + param
 }

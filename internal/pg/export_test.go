@@ -18,5 +18,8 @@ func (db *DB) Exec(ctx context.Context, sql string) error {
 	})
 }
 
+// SetCommitGrace makes Write give up a COMMIT sooner.
+func (db *DB) SetCommitGrace(d time.Duration) { db.commitGrace = d }
+
 // SetHeartbeat makes Listen ask sooner whether the server is there.
 func (db *DB) SetHeartbeat(d time.Duration) { db.heartbeat = d }

@@ -23,36 +23,49 @@ type Sink interface {
 // given up. A read begins anew, once, on another connection when the one it has turns out to be dead, and on the same
 // one when a prepared statement is out of date. Errors are *Error, *ConnectError, *LostError, ErrAcquireTimeout,
 // ErrClosed, ctx's, or what sink returned.
-func (db *DB) Read(ctx context.Context, tx *Tx, statements []Statement, sink Sink) (err error) {
+func (db *DB) Read(ctx context.Context, tx *Tx, statements []Statement, sink Sink) error {
+	return db.do(ctx, tx, statements, sink, nil)
+}
+
+// do runs the statements of a Read, or where there is a decide, of a Write.
+func (db *DB) do(ctx context.Context, tx *Tx, statements []Statement, sink Sink, decide Decide) (err error) {
 	if db.options.Trace != nil && len(statements) > 0 {
 		var end func(error)
 		ctx, end = db.options.Trace(ctx, statements[0].SQL)
 		defer func() { end(err) }()
 	}
-	again, err := db.attempt(ctx, tx, statements, sink)
+	again, err := db.attempt(ctx, tx, statements, sink, decide)
 	if again {
-		_, err = db.attempt(ctx, tx, statements, sink)
+		_, err = db.attempt(ctx, tx, statements, sink, decide)
 	}
 	return err
 }
 
-// attempt reads on one connection, and reports whether it makes sense to try again on another one.
-func (db *DB) attempt(ctx context.Context, tx *Tx, statements []Statement, sink Sink) (again bool, err error) {
+// attempt uses one connection, and reports whether it makes sense to try again on another one.
+func (db *DB) attempt(ctx context.Context, tx *Tx, statements []Statement, sink Sink, decide Decide) (again bool, err error) {
 	conn, err := db.acquire(ctx)
 	if err != nil {
 		return false, err
 	}
 	t := db.newTrip(conn, sink)
 	defer t.end(db)
+	t.hold = decide != nil
 	t.watch(ctx)
 	err = t.run(tx, statements)
 	if err != nil && t.stale(err) && t.restart() {
 		err = t.run(tx, statements)
 	}
-	if cancelled := t.unwatch(); err != nil && cancelled {
+	cancelled := t.unwatch()
+	switch {
+	case err == nil && t.hold:
+		return false, t.conclude(decide, db.commitGrace)
+	case err == nil:
+		return false, nil
+	case cancelled:
 		return false, ctx.Err()
 	}
 	var lost *LostError
-	// Whether a lost transaction that may write has been committed, nobody knows.
-	return errors.As(err, &lost) && !tx.ReadWrite && t.restartSink(), err
+	// Whether a lost transaction has committed what it wrote, nobody knows, unless it was held open.
+	harmless := t.hold || !tx.ReadWrite
+	return errors.As(err, &lost) && harmless && t.restartSink(), err
 }
