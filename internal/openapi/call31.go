@@ -32,7 +32,7 @@ func (o *document31) call(method, name string, overloads []*schema.Function, par
 	o.object(method, func() {
 		o.field("operationId", "rpc."+componentKey(name)+"."+method)
 		o.heading("(rpc) "+name, overloads[0].Description)
-		o.array("parameters", parameters)
+		o.parameters(method, parameters)
 		if method == "post" {
 			o.callBody(overloads)
 		}

@@ -11,8 +11,8 @@ import (
 	"github.com/slipstream-go/slipstream/internal/schema"
 )
 
-// Description is what a document is made of. Access.Filter begins one; Server, SecurityActive and Version are the
-// server's.
+// Description is what a document is made of. Access.Filter begins one; the rest, from Server on, is the
+// caller's to fill in.
 type Description struct {
 	Snapshot *schema.Snapshot
 	// Schema is the one that is described.
@@ -27,6 +27,8 @@ type Description struct {
 	Server    Server
 	// SecurityActive adds the bearer token (openapi-security-active).
 	SecurityActive bool
+	// Profile is true when the schema is not the default one: requests have to name it, which 3.1 says.
+	Profile bool
 	// Version of the server.
 	Version string
 }
@@ -103,6 +105,16 @@ const docsURL = "https://postgrest.org/en/v16/references/api.html"
 func summary(comment string) (first, rest string) {
 	first, rest, _ = strings.Cut(comment, "\n")
 	return first, strings.TrimLeft(rest, "\n")
+}
+
+// heading tags an operation and splits its comment.
+func (w *writer) heading(tag, comment string) {
+	w.strings("tags", tag)
+	if comment != "" {
+		first, rest := summary(comment)
+		w.field("summary", first)
+		w.optional("description", rest)
+	}
 }
 
 // overloads are the functions of each name.

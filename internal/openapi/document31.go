@@ -61,6 +61,10 @@ func (o *document31) components() {
 	o.object("schemas", o.schemas)
 	o.object("parameters", func() {
 		o.members(inner(parameters31))
+		if o.Profile {
+			o.profile("acceptProfile", "Accept-Profile")
+			o.profile("contentProfile", "Content-Profile")
+		}
 		for _, r := range o.Relations {
 			o.filters(r)
 		}
@@ -78,6 +82,15 @@ func (o *document31) components() {
 	if o.SecurityActive {
 		o.members(`"securitySchemes":{"JWT":{"type":"http","scheme":"bearer","bearerFormat":"JWT"}}`)
 	}
+}
+
+// profile is the header that names the schema.
+func (o *document31) profile(key, header string) {
+	o.object(key, func() {
+		o.field("name", header)
+		o.members(`"in":"header","required":true`)
+		o.object("schema", func() { o.field("const", o.Schema) })
+	})
 }
 
 // componentKey makes a name one that components may have: letters, digits and underscores stay, any other byte becomes

@@ -2,13 +2,11 @@ package openapi_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"regexp"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/pb33f/libopenapi/datamodel"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -299,66 +297,30 @@ func TestSecurity(t *testing.T) {
 	}
 }
 
-func TestCalls31(t *testing.T) {
-	doc := decode(t, openapi.Document31(describeLibrary(t, library(t))))
-	const result, body = "result", "body"
-	for _, c := range []struct{ function, part, media, want string }{
-		{"sum", result, "application/json", `{"anyOf":[{"format":"int32","type":["integer","null"]},{"type":["number","null"]}]}`},
-		{"books_of", result, "application/json", `{"items":{"$ref":"#/components/schemas/book"},"type":"array"}`},
-		{"cheer", result, "application/json", `{"items":{"properties":{"mood":{"enum":["sad","ok","happy",null],"type":["string","null"]},` +
-			`"name":{"type":["string","null"]}},"type":"object"},"type":"array"}`},
-		{"lend", result, "application/json", `null`},
-		{"ingest", result, "application/json", `{}`},
-		{"read", result, "application/json", `{"items":{"type":["string","null"]},"type":["array","null"]}`},
-		{"ingest", body, "application/json", `{}`},
-		{"scan", body, "application/octet-stream", `{}`},
-		{"read", body, "text/xml", `{"type":"string"}`},
-		{"shout", body, "text/plain", `{"type":"string"}`},
-		{"lend", body, "application/json", `{"properties":{"book":{"format":"int64","type":["integer","null"]},"note":{}},"required":["book"],"type":"object"}`},
-	} {
-		schemaOf := at(doc, "paths", "/rpc/"+c.function, "post", "requestBody", "content", c.media, "schema")
-		if c.part == result {
-			schemaOf = at(doc, "components", "responses", "rpc."+c.function+".result", "content", c.media, "schema")
-		}
-		got, err := json.Marshal(schemaOf)
-		if err != nil || string(got) != c.want {
-			t.Errorf("%s %s: %s\nwant %s", c.function, c.part, got, c.want)
-		}
-	}
-}
-
-func TestCallParameters31(t *testing.T) {
-	doc := decode(t, openapi.Document31(describeLibrary(t, library(t))))
-	parameter := func(function, name string) any {
-		list, _ := at(doc, "paths", "/rpc/"+function, "get", "parameters").([]any)
-		for _, p := range list {
-			if ref, ok := at(p, "$ref").(string); ok {
-				p = resolve(doc, ref)
+// A schema that is not the default one has to be named by every request.
+func TestProfile(t *testing.T) {
+	d := describeLibrary(t, library(t))
+	for _, profile := range []bool{false, true} {
+		d.Profile = profile
+		doc := decode(t, openapi.Document31(d))
+		named := 0
+		walk(at(doc, "paths"), func(object map[string]any) {
+			header := at(resolve(doc, fmt.Sprint(object["$ref"])), "name")
+			if header == "Accept-Profile" || header == "Content-Profile" {
+				named++
 			}
-			if at(p, "name") == name {
-				return p
+		})
+		operations := 0
+		for path, item := range at(doc, "paths").(map[string]any) {
+			if path != "/" {
+				operations += len(item.(map[string]any))
 			}
 		}
-		return nil
-	}
-	for _, c := range []struct {
-		function, name string
-		required       any
-		schema         map[string]any
-	}{
-		{"sum", "a", true, map[string]any{"type": "integer", "format": "int32"}},
-		{"sum", "c", nil, map[string]any{"type": "number"}},
-		{"cheer", "m", true, map[string]any{"type": "string", "enum": []any{"sad", "ok", "happy"}}},
-		{"cheer", "names", nil, map[string]any{"type": "array", "items": map[string]any{"type": []any{"string", "null"}}}},
-		{"moved", "which", true, map[string]any{"type": "string", "format": "integer[]"}},
-		{"books_of", "title", nil, map[string]any{"type": "string", "examples": []any{"eq.value", "not.is.null"}}},
-	} {
-		p := parameter(c.function, c.name)
-		if diff := cmp.Diff(any(c.schema), at(p, "schema")); diff != "" || at(p, "required") != c.required {
-			t.Errorf("%s of %s: required %v (-want +got):\n%s", c.name, c.function, at(p, "required"), diff)
+		if want := map[bool]int{true: operations}[profile]; named != want {
+			t.Errorf("profile %v: %d of %d operations name the schema", profile, named, operations)
 		}
-	}
-	if parameter("read", "") != nil {
-		t.Error("an unnamed parameter is in the query string")
+		if got := at(doc, "components", "parameters", "acceptProfile", "schema", "const") == "library"; got != profile {
+			t.Errorf("profile %v: the header's value", profile)
+		}
 	}
 }

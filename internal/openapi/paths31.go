@@ -23,57 +23,69 @@ func (o *document31) paths() {
 var reading = []string{"select", "order", "limit", "offset", "and", "or"}
 
 func (o *document31) relation(r *schema.Relation) {
-	key := componentKey(r.Name.Name)
-	rows := func(status, description string) {
-		o.object(status, func() {
-			o.ref("responses", key+".rows")
-			o.field("description", description)
-		})
-	}
 	filters := filterKeys(r, nil)
+	o.read(r, filters)
+	if r.Insertable {
+		o.insert(r)
+	}
+	if r.Insertable && r.Updatable && len(r.PrimaryKey) > 0 {
+		o.upsert(r)
+	}
+	if r.Updatable {
+		o.change(r, "patch", "update", "update", filters, "and", "or", "select", "columns", "preferChange")
+	}
+	if r.Deletable {
+		o.change(r, "delete", "delete", "", filters, "and", "or", "select", "preferChange")
+	}
+}
+
+func (o *document31) read(r *schema.Relation, filters []string) {
 	o.operation(r, "get", "read", func() {
 		o.refs("parameters", filters...)
 		o.refs("parameters", reading...)
 		o.refs("parameters", "cursor", "range", "rangeUnit", "preferRead")
 	}, "", func() {
-		rows("200", "OK")
-		rows("206", "Partial Content")
+		o.returns(r, "200", "OK")
+		o.returns(r, "206", "Partial Content")
 	})
-	if r.Insertable {
-		o.operation(r, "post", "insert", func() {
-			o.refs("parameters", "select", "columns", "on_conflict", "preferInsert")
-		}, "insert", func() {
-			rows("200", "OK, all rows existed")
-			rows("201", "Created")
-		})
-	}
-	if r.Insertable && r.Updatable && len(r.PrimaryKey) > 0 {
-		o.operation(r, "put", "upsert", func() {
-			o.primaryKey(r)
-			o.refs("parameters", "select", "columns", "preferInsert")
-		}, "insert", func() {
-			rows("200", "OK")
-			rows("201", "Created")
-			o.empty()
-		})
-	}
-	change := func() {
-		o.refs("parameters", filters...)
-		o.refs("parameters", "and", "or", "select", "columns", "preferChange")
-	}
-	changed := func() {
-		rows("200", "OK")
+}
+
+func (o *document31) insert(r *schema.Relation) {
+	o.operation(r, "post", "insert", func() {
+		o.refs("parameters", "select", "columns", "on_conflict", "preferInsert")
+	}, "insert", func() {
+		o.returns(r, "200", "OK, all rows existed")
+		o.returns(r, "201", "Created")
+	})
+}
+
+func (o *document31) upsert(r *schema.Relation) {
+	o.operation(r, "put", "upsert", func() {
+		o.primaryKey(r)
+		o.refs("parameters", "select", "columns", "preferInsert")
+	}, "insert", func() {
+		o.returns(r, "200", "OK")
+		o.returns(r, "201", "Created")
 		o.empty()
-	}
-	if r.Updatable {
-		o.operation(r, "patch", "update", change, "update", changed)
-	}
-	if r.Deletable {
-		o.operation(r, "delete", "delete", func() {
-			o.refs("parameters", filters...)
-			o.refs("parameters", "and", "or", "select", "preferChange")
-		}, "", changed)
-	}
+	})
+}
+
+func (o *document31) change(r *schema.Relation, method, verb, body string, filters []string, parameters ...string) {
+	o.operation(r, method, verb, func() {
+		o.refs("parameters", filters...)
+		o.refs("parameters", parameters...)
+	}, body, func() {
+		o.returns(r, "200", "OK")
+		o.empty()
+	})
+}
+
+// returns is an answer with rows of the relation.
+func (o *document31) returns(r *schema.Relation, status, description string) {
+	o.object(status, func() {
+		o.ref("responses", componentKey(r.Name.Name)+".rows")
+		o.field("description", description)
+	})
 }
 
 func (o *document31) empty() { o.object("204", func() { o.ref("responses", "Empty") }) }
@@ -84,7 +96,7 @@ func (o *document31) operation(r *schema.Relation, method, verb string, paramete
 	o.object(method, func() {
 		o.field("operationId", key+"."+verb)
 		o.heading(r.Name.Name, r.Description)
-		o.array("parameters", parameters)
+		o.parameters(method, parameters)
 		if body != "" {
 			o.body(key+"."+body, method == "post")
 		}
@@ -92,13 +104,17 @@ func (o *document31) operation(r *schema.Relation, method, verb string, paramete
 	})
 }
 
-func (o *document31) heading(tag, comment string) {
-	o.strings("tags", tag)
-	if comment != "" {
-		first, rest := summary(comment)
-		o.field("summary", first)
-		o.optional("description", rest)
-	}
+func (o *document31) parameters(method string, parameters func()) {
+	o.array("parameters", func() {
+		parameters()
+		switch {
+		case !o.Profile:
+		case method == "get":
+			o.refs("parameters", "acceptProfile")
+		default:
+			o.refs("parameters", "contentProfile")
+		}
+	})
 }
 
 func (o *document31) responses(success func()) {

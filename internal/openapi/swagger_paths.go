@@ -55,16 +55,6 @@ func (s *swagger) operation(r *schema.Relation, method string, filters, paramete
 	})
 }
 
-// heading tags an operation and splits its comment.
-func (s *swagger) heading(tag, comment string) {
-	s.strings("tags", tag)
-	if comment != "" {
-		first, rest := summary(comment)
-		s.field("summary", first)
-		s.optional("description", rest)
-	}
-}
-
 func (s *swagger) references(parameters []string) {
 	for _, p := range parameters {
 		s.element(func() { s.field("$ref", "#/parameters/"+p) })
