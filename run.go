@@ -25,7 +25,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	cfg := s.current.Load().config
 	if err := s.listen(ctx, cfg); err != nil {
-		return err
+		return errors.Join(err, s.close(ctx))
 	}
 
 	// What requests need lives on until the last of them is answered.
@@ -84,7 +84,7 @@ func (s *Server) listen(ctx context.Context, cfg Config) error {
 		return nil
 	}
 	if err := s.admin.Listen(ctx); err != nil {
-		return fmt.Errorf("admin server: %w", err)
+		return fmt.Errorf("admin server: %w", errors.Join(err, s.api.Close()))
 	}
 	s.log.Info("admin server listening", "address", s.AdminAddr())
 	return nil

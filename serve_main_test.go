@@ -32,7 +32,8 @@ type site struct {
 	login  string // the role that the server connects as
 	config slipstream.Config
 	client *http.Client
-	stop   func() error // ends Run and gives its error; harmless when repeated
+	add    func(*slipstream.Server) // what the program adds before Run
+	stop   func() error             // ends Run and gives its error; harmless when repeated
 }
 
 // newSite makes the database: a schema api that both roles may use, and what sql adds to it. ANON, MEMBER and LOGIN in
@@ -71,6 +72,9 @@ func (s *site) run() {
 	if s.Server, err = slipstream.New(s.t.Context(), s.config); err != nil {
 		s.t.Fatal(err)
 	}
+	if s.add != nil {
+		s.add(s.Server)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
@@ -81,6 +85,7 @@ func (s *site) run() {
 		cancel()
 		err := <-ended
 		ended <- err
+		transport.CloseIdleConnections()
 		return err
 	}
 	s.t.Cleanup(func() {

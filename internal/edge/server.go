@@ -87,6 +87,9 @@ func (s *Server) Listen(ctx context.Context) error {
 	return nil
 }
 
+// Close gives the address up again when Serve will not be called after Listen.
+func (s *Server) Close() error { return (*s.listener.Load()).Close() }
+
 // Addr is the address bound, nil before Listen.
 func (s *Server) Addr() net.Addr {
 	if ln := s.listener.Load(); ln != nil {
