@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -96,13 +97,21 @@ func TestDocument(t *testing.T) {
 	}
 }
 
+var update = flag.Bool("update", false, "put docs/benchmarks.md into its frame again, with the figures that it has")
+
 // TestDocumentIsGenerated finds edits of docs/benchmarks.md, and of its frame, that the other did not get.
 func TestDocumentIsGenerated(t *testing.T) {
-	got, err := os.ReadFile("../../docs/benchmarks.md")
+	const file = "../../docs/benchmarks.md"
+	got, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(got) != document(string(got), "", "") {
-		t.Error("docs/benchmarks.md differs from internal/benchmark/benchmarks.md outside its sections: change the latter, and run make bench")
+	want := document(string(got), "", "")
+	if *update {
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if string(got) != want {
+		t.Error("docs/benchmarks.md differs from internal/benchmark/benchmarks.md outside its figures: change the latter, and run this with -update")
 	}
 }
