@@ -11,9 +11,11 @@ type comparison struct {
 	operator string
 }
 
+// The tests for NULL. IS NULL would be true of a row of NULLs too, which sorts among the values; an index serves these
+// just as well.
 const (
-	isNull    = " IS NULL"
-	isNotNull = " IS NOT NULL"
+	isNull    = " IS NOT DISTINCT FROM NULL"
+	isNotNull = " IS DISTINCT FROM NULL"
 )
 
 // branches are conditions of which every row after the cursor meets exactly one, and no other row any. Each is made of
