@@ -13,6 +13,8 @@ type MediaType struct {
 	NullsStripped bool
 	// Plan holds the parameters of application/vnd.pgrst.plan; nil otherwise.
 	Plan *PlanOptions
+	// Version is the version parameter of application/openapi+json, or empty.
+	Version string
 }
 
 // PlanOptions are the parameters of application/vnd.pgrst.plan+json|+text.
@@ -39,11 +41,16 @@ const (
 	AnyType     = "*/*"
 )
 
+// vendorOpenAPI is the type's other name; neither is registered.
+const vendorOpenAPI = "application/vnd.oai.openapi+json"
+
 // parseMediaType reads one media type. What is none keeps its text as Name.
 func parseMediaType(text string) MediaType {
 	name, params := splitMediaType(text)
 	switch name {
-	case JSON, GeoJSON, CSV, NDJSON, TextPlain, TextXML, OpenAPI, URLEncoded, OctetStream, AnyType:
+	case OpenAPI, vendorOpenAPI:
+		return MediaType{Name: OpenAPI, Version: params.get("version")}
+	case JSON, GeoJSON, CSV, NDJSON, TextPlain, TextXML, URLEncoded, OctetStream, AnyType:
 		return MediaType{Name: name}
 	case Object, Object + "+json":
 		return MediaType{Name: Object, NullsStripped: params.get("nulls") == "stripped"}
@@ -72,6 +79,10 @@ func (m MediaType) String() string {
 	switch m.Name {
 	case Object, Array:
 		return m.Name + "+json" + stripped
+	case OpenAPI:
+		if m.Version != "" {
+			return m.Name + ";version=" + m.Version
+		}
 	case Plan:
 		if m.Plan != nil {
 			return m.Plan.String()

@@ -84,8 +84,8 @@ func (x *exchange) descriptionVersion() (v31 bool, err error) {
 		switch m.Name {
 		case request.AnyType, request.JSON:
 			return false, nil
-		case request.OpenAPI, "application/vnd.oai.openapi+json":
-			return strings.Contains(m.Params, "version=3.1"), nil
+		case request.OpenAPI:
+			return strings.HasPrefix(m.Version, "3.1"), nil
 		}
 	}
 	return false, apierr.New("PGRST107", "None of these media types are available: "+strings.Join(names, ", "))
@@ -103,10 +103,12 @@ func (x *exchange) description(access []byte, v31 bool) ([]byte, error) {
 	}
 	d := seen.Filter(x.catalog.Schema, x.req.Schema)
 	d.Server, d.SecurityActive, d.Version = x.options.OpenAPI.Server, x.options.OpenAPI.SecurityActive, x.options.OpenAPI.Version
-	body := openapi.Document2(d)
+	d.Profile = x.req.Schema != x.options.Request.Schemas[0]
+	write := openapi.Document2
 	if v31 {
-		body = openapi.Document31(d)
+		write = openapi.Document31
 	}
+	body := write(d)
 	x.descriptions.put(x.catalog.Schema, key, body)
 	return body, nil
 }
@@ -129,6 +131,7 @@ type descriptionCache struct {
 	mu       sync.Mutex
 	snapshot *schema.Snapshot
 	bodies   map[descriptionKey][]byte
+	bytes    int
 }
 
 type descriptionKey struct {
@@ -137,7 +140,8 @@ type descriptionKey struct {
 	v31    bool
 }
 
-const mostDescriptions = 32
+// mostDescriptions bounds the documents that are kept, in bytes; a larger one is made for each request.
+const mostDescriptions = 64 << 20
 
 func (c *descriptionCache) get(s *schema.Snapshot, k descriptionKey) []byte {
 	c.mu.Lock()
@@ -151,8 +155,12 @@ func (c *descriptionCache) get(s *schema.Snapshot, k descriptionKey) []byte {
 func (c *descriptionCache) put(s *schema.Snapshot, k descriptionKey, body []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.snapshot != s || len(c.bodies) >= mostDescriptions {
-		c.snapshot, c.bodies = s, map[descriptionKey][]byte{}
+	if len(body) > mostDescriptions {
+		return
+	}
+	if c.snapshot != s || c.bytes+len(body) > mostDescriptions {
+		c.snapshot, c.bodies, c.bytes = s, map[descriptionKey][]byte{}, 0
 	}
 	c.bodies[k] = body
+	c.bytes += len(body)
 }
