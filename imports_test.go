@@ -20,7 +20,7 @@ const module = "github.com/slipstream-go/slipstream"
 func mayImport() map[string][]string {
 	return map[string][]string{
 		".":                   {"cache", "limit", "jobs", "internal/*"},
-		"cmd/slipstream":      {".", "internal/check", "internal/devdb", "internal/devdb/shop", "internal/loadtest", "internal/chaos", "internal/advise"},
+		"cmd/slipstream":      {".", "internal/check", "internal/tstypes", "internal/devdb", "internal/devdb/shop", "internal/loadtest", "internal/chaos", "internal/advise"},
 		"cache":               {},
 		"limit":               {},
 		"jobs":                {"internal/pg"},
@@ -47,6 +47,7 @@ func mayImport() map[string][]string {
 		"internal/rest":       {"cache", "limit", "internal/request", "internal/plan", "internal/schema", "internal/openapi", "internal/pg", "internal/auth", "internal/apierr"},
 		"internal/schema":     {"internal/pg"},
 		"internal/telemetry":  {},
+		"internal/tstypes":    {"internal/pg", "internal/schema"},
 	}
 }
 

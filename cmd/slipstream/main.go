@@ -67,6 +67,7 @@ func rootCommand() *cobra.Command {
 		devCommand(),
 		readyCommand(),
 		serveCommand(),
+		typesCommand(),
 		versionCommand(),
 	)
 	return root
