@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 
+	"github.com/slipstream-go/slipstream/internal/pg"
 	"github.com/slipstream-go/slipstream/internal/telemetry"
 )
 
@@ -82,8 +83,9 @@ func (s *Server) announce(settings map[string]string, warnings []string) {
 // givesUp reports whether an error of the catalog ends the server.
 func (s *Server) givesUp(err error) bool {
 	var invalid invalidSettings
+	var connect *pg.ConnectError
 	switch {
-	case s.catalog.Load() == nil && errors.As(err, &invalid):
+	case s.catalog.Load() == nil && (errors.As(err, &invalid) || errors.As(err, &connect) && connect.BadPassword()):
 	case s.current.Load().config.DisablePoolRecovery && lost(err):
 		err = fmt.Errorf("the database is lost, and db-pool-automatic-recovery is off: %w", err)
 	default:

@@ -1,14 +1,17 @@
 package slipstream_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -192,6 +195,48 @@ func TestNoPoolRecovery(t *testing.T) {
 				time.Sleep(time.Millisecond)
 			}
 		})
+	}
+}
+
+// A server that starts with the wrong password ends; what may pass, such as a role that cannot log in yet, it waits for.
+func TestWrongPassword(t *testing.T) {
+	for code, ends := range map[string]bool{"28P01": true, "28000": false} {
+		refusing, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = refusing.Close() })
+		var asked atomic.Int32
+		go func() {
+			for {
+				conn, err := refusing.Accept()
+				if err != nil {
+					return
+				}
+				_, _ = conn.Read(make([]byte, 1024))
+				fields := "SFATAL\x00VFATAL\x00C" + code + "\x00Mrefused\x00\x00"
+				_, _ = conn.Write(append([]byte{'E', 0, 0, 0, byte(len(fields) + 4)}, fields...))
+				_ = conn.Close()
+				asked.Add(1)
+			}
+		}()
+		s := newSite(t, items)
+		s.config.DBURI = "postgres://a:b@" + refusing.Addr().String() + "/c?sslmode=disable"
+		server, err := slipstream.New(t.Context(), s.config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- server.Run(ctx) }()
+		if !ends {
+			eventually(t, "it tries again", func() bool { return asked.Load() > 1 })
+			stop()
+		}
+		if err := <-ended; (err != nil) != ends || ends && !strings.Contains(err.Error(), code) {
+			t.Errorf("%s: %v", code, err)
+		}
+		stop()
 	}
 }
 

@@ -33,6 +33,12 @@ func (e *ConnectError) Error() string { return "connect to the database: " + e.E
 
 func (e *ConnectError) Unwrap() error { return e.Err }
 
+// BadPassword reports whether the server did not accept the password: trying again does not help.
+func (e *ConnectError) BadPassword() bool {
+	var answered *pgconn.PgError
+	return errors.As(e.Err, &answered) && answered.Code == "28P01"
+}
+
 // LostError means that a connection broke while it was in use, or that the server ended the session.
 type LostError struct {
 	Err error
