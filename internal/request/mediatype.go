@@ -187,7 +187,7 @@ func cutParam(s string) (key, value, rest string, ok bool) {
 		value, rest, ok = strings.Cut(quoted, `"`)
 		return key, value, rest, ok
 	}
-	n = spanOf(s, "|-")
+	n = spanOf(s, "|-.")
 	return key, s[:n], s[n:], n > 0
 }
 
