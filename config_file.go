@@ -29,7 +29,7 @@ type fileReader struct {
 	path string
 	// lenient readers only warn of unknown keys, as PostgREST ignores them.
 	lenient bool
-	lines map[string]int // where each option was set, by name and member
+	lines   map[string]int // where each option was set, by name and member
 }
 
 // key resolves a key at a position. What is not ok has been reported.
