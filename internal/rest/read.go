@@ -176,6 +176,5 @@ func (a *answer) readEstimate(explain []byte) {
 	if !ok {
 		return
 	}
-	end := bytes.IndexFunc(rest, func(r rune) bool { return r < '0' || r > '9' })
-	a.planned = parseCount(rest[:max(end, 0)])
+	a.planned = parseCount(rest[:len(rest)-len(bytes.TrimLeft(rest, "0123456789"))])
 }
