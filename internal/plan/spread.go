@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"slices"
+
 	"github.com/slipstream-go/slipstream/internal/apierr"
 	"github.com/slipstream-go/slipstream/internal/request"
 )
@@ -46,10 +48,27 @@ func (n *node) lift() error {
 			n.lifted = append(n.lifted, lifted{name: c.outputName()})
 		}
 	}
+	n.lifted = withoutCovered(n.lifted)
 	if n.spread == toManySpread {
 		return n.liftOrder()
 	}
 	return nil
+}
+
+// withoutCovered leaves out what * has already.
+func withoutCovered(columns []lifted) []lifted {
+	covers := func(l lifted) bool { return l.name == "*" && l.aggregate == request.NoAggregate }
+	star := slices.IndexFunc(columns, covers)
+	if star < 0 {
+		return columns
+	}
+	out := []lifted{columns[star]}
+	for _, l := range columns {
+		if l.aggregate != request.NoAggregate {
+			out = append(out, l)
+		}
+	}
+	return out
 }
 
 // lift gives the column to the parent; a to-one spread gives the aggregate over it away.
