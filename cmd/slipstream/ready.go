@@ -63,7 +63,7 @@ func askReady(ctx context.Context, c slipstream.Config) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("not running: %w", err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
 		return "", fmt.Errorf("not ready: %s answers %s", address, response.Status)
 	}
