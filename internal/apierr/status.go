@@ -52,6 +52,8 @@ var own = map[string]int{
 	"SLIP102":  http.StatusRequestURITooLong,           // URL over the limit
 	"SLIP103":  http.StatusBadRequest,                  // query too complex
 	"SLIP104":  http.StatusRequestEntityTooLarge,       // body over the limit
+	"SLIP105":  http.StatusServiceUnavailable,          // connection lost at COMMIT, outcome unknown
+	"SLIP106":  http.StatusBadRequest,                  // limit that cannot choose rows to write
 	"SLIP300":  http.StatusServiceUnavailable,          // no JWK set could be fetched yet
 	"SLIP500":  http.StatusInternalServerError,         // unclassified; the log has the cause
 	"SLIP501":  http.StatusNotImplemented,              // what this version does not serve

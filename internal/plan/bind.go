@@ -13,18 +13,19 @@ type ArgKind int
 
 // The kinds of arguments.
 const (
-	ArgText      ArgKind = iota // Arg.Text
-	ArgValue                    // Query.Values[Arg.Index]
-	ArgLimit                    // the limit of Query.Windows[Arg.Index], or of the top level when Index is RootWindow
-	ArgOffset                   // likewise its offset
-	ArgMaxRows                  // db-max-rows
-	ArgList                     // a text array literal of the Query.Values in Arg.Values
-	ArgCursor                   // the Arg.Index-th value of the cursor
-	ArgPayload                  // Payload.JSON
-	ArgRaw                      // Payload.Raw
-	ArgBytes                    // Payload.Raw in bytea's hexadecimal form
-	ArgField                    // the value of Payload.Fields[Arg.Index]
-	ArgFieldList                // a text array literal of the values of the Payload.Fields in Arg.Fields
+	ArgText       ArgKind = iota // Arg.Text
+	ArgValue                     // Query.Values[Arg.Index]
+	ArgLimit                     // the limit of Query.Windows[Arg.Index], or of the top level when Index is RootWindow
+	ArgOffset                    // likewise its offset
+	ArgWriteLimit                // the top level's limit of a write, which db-max-rows does not cap
+	ArgMaxRows                   // db-max-rows
+	ArgList                      // a text array literal of the Query.Values in Arg.Values
+	ArgCursor                    // the Arg.Index-th value of the cursor
+	ArgPayload                   // Payload.JSON
+	ArgRaw                       // Payload.Raw
+	ArgBytes                     // Payload.Raw in bytea's hexadecimal form
+	ArgField                     // the value of Payload.Fields[Arg.Index]
+	ArgFieldList                 // a text array literal of the values of the Payload.Fields in Arg.Fields
 )
 
 // RootWindow is the Arg.Index of the top level's window.
@@ -94,7 +95,7 @@ func (a *Arg) room(r *request.Request) int {
 	switch a.Kind {
 	case ArgValue:
 		return len(r.Query.Values[a.Index])
-	case ArgLimit, ArgOffset, ArgMaxRows:
+	case ArgLimit, ArgOffset, ArgWriteLimit, ArgMaxRows:
 		return digits
 	case ArgList:
 		size := len("{}")
@@ -114,6 +115,8 @@ func (a *Arg) append(dst []byte, r *request.Request, o Options) []byte {
 		return strconv.AppendInt(dst, capped(window(r, a.Index).Limit, o.MaxRows), 10)
 	case ArgOffset:
 		return strconv.AppendInt(dst, window(r, a.Index).Offset, 10)
+	case ArgWriteLimit:
+		return strconv.AppendInt(dst, r.Window.Limit, 10)
 	case ArgMaxRows:
 		return strconv.AppendInt(dst, o.MaxRows, 10)
 	case ArgList:

@@ -7,9 +7,7 @@ import (
 
 // read assembles the statement around the tree. f is the called function, nil for a relation.
 func (b *builder) read(root *node, a answer, f *schema.Function) (*Read, error) {
-	if a.render == renderCustom && a.target != (schema.Name{}) {
-		root.fields = []selected{{field: field{column: request.Column{Name: "*"}}}} // the handler takes rows as they are stored
-	}
+	root.stored(a)
 	k, err := b.keyset(root, a)
 	if err != nil {
 		return nil, err
@@ -46,6 +44,13 @@ func (b *builder) read(root *node, a answer, f *schema.Function) (*Read, error) 
 		b.estimate(out, root)
 	}
 	return out, nil
+}
+
+// stored leaves the rows as they are stored where a handler of the relation's own takes them.
+func (n *node) stored(a answer) {
+	if a.render == renderCustom && a.target != (schema.Name{}) {
+		n.fields = []selected{{field: field{column: request.Column{Name: "*"}}}}
+	}
 }
 
 // estimate adds EXPLAIN of the counted query, for count=planned and count=estimated.

@@ -13,16 +13,21 @@ type Write struct {
 	Read
 	// Relation that is written.
 	Relation *schema.Relation
-	// Key are the columns of ColumnLocation; nil where no Location is asked for.
+	// Key are the columns of WrittenLocation; nil where no Location is asked for.
 	Key []string
-	// Upsert is true when the result tells how many rows were inserted, in ColumnInserted.
+	// Upsert is true when the result tells how many rows were inserted, in WrittenInserted.
 	Upsert bool
 }
 
-// The columns that the result of a write has besides those of a Body.
+// The columns of a Body result of a write. Their order is PostgREST's, whose users read it in EXPLAIN VERBOSE.
 const (
-	ColumnLocation = ColumnStatus + 1 + iota // JSON array of texts, or null: the key of the one new row
-	ColumnInserted                           // bigint or null: rows inserted by an upsert
+	WrittenTotal    = iota // null
+	WrittenRows            // bigint: rows written
+	WrittenLocation        // JSON array of texts, or null: the key of the one new row
+	WrittenBody            // the body
+	WrittenHeaders         // text or null: response.headers
+	WrittenStatus          // text or null: response.status
+	WrittenInserted        // bigint or null: rows inserted by an upsert
 )
 
 // NewWrite plans a write. Errors are *apierr.Error.
@@ -44,7 +49,14 @@ func NewWrite(snapshot *schema.Snapshot, r *request.Request, o Options) (*Write,
 	if err != nil {
 		return nil, err
 	}
-	if r.Prefer.Return != "representation" {
+	root.stored(a)
+	switch r.Prefer.Return {
+	case "representation":
+		m.returns(root)
+	case "headers-only":
+		m.returns(root)
+		a.render = renderNothing
+	default:
 		a.render = renderNothing
 	}
 	return b.write(root, m, a), nil
@@ -71,12 +83,13 @@ func (b *builder) writtenTree(root *node) error {
 // mutation is the statement inside pgrst_source.
 type mutation struct {
 	relation  *schema.Relation
+	method    string
 	columns   []*schema.Column // of the payload
 	where     []predicate      // which rows, on the relation; for PUT on the payload
+	limited   *limitedRows     // how many of them; nil is all
 	conflict  []string         // the columns of ON CONFLICT
 	ignore    bool             // DO NOTHING
 	counted   bool             // the inserted rows are to be counted
-	single    bool             // PUT
 	returning []string
 	defaults  bool // absent keys take the column's default instead of NULL
 	array     bool // the payload is an array
@@ -85,22 +98,13 @@ type mutation struct {
 
 func (b *builder) mutation(root *node, relation *schema.Relation) (*mutation, error) {
 	r := b.request
-	m := &mutation{relation: relation, parsers: b.snapshot.Representations, defaults: r.Prefer.Missing == "default"}
-	if r.Prefer.Return == "representation" || r.Prefer.Return == "headers-only" {
-		m.returning = root.neededColumns()
-		if !slices.Contains(m.returning, "*") {
-			m.returning = slices.Compact(slices.Sorted(slices.Values(append(m.returning, relation.PrimaryKey...))))
-		}
+	m := &mutation{relation: relation, method: r.Method, parsers: b.snapshot.Representations}
+	if r.Method != "POST" {
+		m.where = b.rowFilters(relation)
 	}
-	target := &node{relation: relation}
-	for i := range r.Query.Logic {
-		if l := &r.Query.Logic[i]; len(l.Path) == 0 {
-			m.where = append(m.where, b.predicate(target, &l.Logic))
-		}
-	}
-	for i := range r.Query.Filters {
-		if f := &r.Query.Filters[i]; len(f.Path) == 0 {
-			m.where = append(m.where, b.leaf(target, &f.Condition))
+	if r.Method == "PATCH" || r.Method == "DELETE" {
+		if err := m.limit(root, r.Window); err != nil {
+			return nil, err
 		}
 	}
 	if r.Method == "DELETE" {
@@ -109,15 +113,54 @@ func (b *builder) mutation(root *node, relation *schema.Relation) (*mutation, er
 	if err := m.take(r); err != nil {
 		return nil, err
 	}
+	m.defaults = r.Prefer.Missing == "default"
 	switch r.Method {
 	case "POST":
-		m.where = nil
 		m.upsert(r)
 	case "PUT":
-		m.single, m.counted, m.conflict, m.defaults = true, true, relation.PrimaryKey, false
+		m.counted, m.conflict, m.defaults = true, relation.PrimaryKey, false
 		return m, m.checkPut(r)
 	}
 	return m, nil
+}
+
+// rowFilters are the filters of the top level: they choose the rows to write.
+func (b *builder) rowFilters(relation *schema.Relation) []predicate {
+	var where []predicate
+	target := &node{relation: relation}
+	for i := range b.request.Query.Logic {
+		if l := &b.request.Query.Logic[i]; len(l.Path) == 0 {
+			where = append(where, b.predicate(target, &l.Logic))
+		}
+	}
+	for i := range b.request.Query.Filters {
+		if f := &b.request.Query.Filters[i]; len(f.Path) == 0 {
+			where = append(where, b.leaf(target, &f.Condition))
+		}
+	}
+	return where
+}
+
+// returns has the statement return what the tree needs of the rows, and their key.
+func (m *mutation) returns(root *node) {
+	m.returning = root.neededColumns()
+	if !slices.Contains(m.returning, "*") {
+		m.returning = slices.Compact(slices.Sorted(slices.Values(append(m.returning, m.relation.PrimaryKey...))))
+	}
+}
+
+// key gives the columns of the primary key in the order in which the rows have them.
+func (m *mutation) key() []string {
+	if !slices.Contains(m.returning, "*") {
+		return slices.Sorted(slices.Values(m.relation.PrimaryKey))
+	}
+	var key []string
+	for i := range m.relation.Columns {
+		if name := m.relation.Columns[i].Name; slices.Contains(m.relation.PrimaryKey, name) {
+			key = append(key, name)
+		}
+	}
+	return key
 }
 
 // take resolves the payload's columns.
@@ -154,7 +197,7 @@ func (m *mutation) checkPut(r *request.Request) error {
 	var named []string
 	exact := len(r.Query.Logic) == 0 && len(key) > 0
 	for _, f := range r.Query.Filters {
-		exact = exact && f.Operator == request.Eq && !f.Not && f.Quantifier == request.NoQuantifier && len(f.Column.Path) == 0
+		exact = exact && len(f.Path) == 0 && f.Operator == request.Eq && !f.Not && f.Quantifier == request.NoQuantifier && len(f.Column.Path) == 0
 		named = append(named, f.Column.Name)
 	}
 	slices.Sort(named)
@@ -166,14 +209,18 @@ func (m *mutation) checkPut(r *request.Request) error {
 
 // write assembles the statement.
 func (b *builder) write(root *node, m *mutation, a answer) *Write {
-	out := &Write{Relation: m.relation, Upsert: b.request.Method == "PUT" || b.request.Method == "POST" && b.request.Prefer.Resolution == "merge-duplicates"}
+	r := b.request
+	out := &Write{Relation: m.relation, Upsert: r.Method == "PUT" || r.Method == "POST" && r.Prefer.Resolution == "merge-duplicates"}
 	out.Media, out.Renames = a.media, b.renames
+	if r.Method == "POST" && r.Prefer.Return == "headers-only" {
+		out.Key = m.key()
+	}
 	s := &sqlBuilder{}
 	if a.media.Name == request.Plan {
 		writeExplain(s, a.media.Plan)
 	}
 	s.put("WITH pgrst_source AS (")
-	m.write(s, b.request.Method)
+	m.write(s)
 	s.put(") ")
 	w := &statement{sqlBuilder: s, builder: b, root: root, answer: a}
 	switch a.render {
@@ -184,7 +231,7 @@ func (b *builder) write(root *node, m *mutation, a answer) *Write {
 		out.Format = NDJSONRows
 		w.writeJSONRows(s)
 	default:
-		w.writtenBody(out, m)
+		w.writtenBody(out)
 	}
 	if a.media.Name == request.Plan {
 		out.Format = Explained
@@ -193,80 +240,34 @@ func (b *builder) write(root *node, m *mutation, a answer) *Write {
 	return out
 }
 
-// writtenBody writes the one row of ColumnTotal … ColumnInserted.
-func (w *statement) writtenBody(out *Write, m *mutation) {
-	s, b, a, root := w.sqlBuilder, w.builder, &w.answer, w.root
-	s.put("SELECT null::bigint AS total_result_set, pg_catalog.count(*) AS page_total, ")
-	a.writeBody(s, nil)
-	s.put(" AS body, ", responseSettings, ", ")
-	if b.request.Method == "POST" && b.request.Prefer.Return == "headers-only" && len(m.relation.PrimaryKey) > 0 {
-		out.Key = slices.Sorted(slices.Values(m.relation.PrimaryKey))
-		writeLocation(s, out.Key)
-	} else {
-		s.put("null::json")
-	}
-	s.put(" AS location, ")
+// writtenBody writes the one row of WrittenTotal … WrittenInserted.
+func (w *statement) writtenBody(out *Write) {
+	w.put("SELECT null::bigint AS total_result_set, pg_catalog.count(*) AS page_total, ")
+	writeLocation(w.sqlBuilder, out.Key)
+	w.put(" AS header, ")
+	w.answer.writeBody(w.sqlBuilder, nil)
+	w.put(" AS body, ", responseSettings, ", ")
 	if out.Upsert {
-		s.put("nullif(current_setting('pgrst.inserted', true), '')::bigint")
+		w.put("nullif(current_setting('pgrst.inserted', true), '')::bigint")
 	} else {
-		s.put("null::bigint")
+		w.put("null::bigint")
 	}
-	s.put(" AS inserted FROM (")
-	if a.render == renderNothing {
-		s.put("SELECT * FROM pgrst_source")
+	w.put(" AS response_inserted FROM (")
+	if w.answer.render == renderNothing {
+		w.put("SELECT * FROM pgrst_source")
 	} else {
-		root.writeSelect(s)
+		w.root.writeSelect(w.sqlBuilder)
 	}
-	s.put(") _postgrest_t")
+	w.put(") _postgrest_t")
 }
 
 // writeLocation puts the key of a single new row: a JSON array of texts.
 func writeLocation(s *sqlBuilder, key []string) {
+	if len(key) == 0 {
+		s.put("null::json")
+		return
+	}
 	s.put("CASE WHEN pg_catalog.count(*) = 1 THEN (SELECT json_build_array(")
 	s.each(len(key), ", ", func(i int) { s.put("to_json(l.", QuoteIdent(key[i]), ") #>> '{}'") })
 	s.put(") FROM pgrst_source l LIMIT 1) END")
-}
-
-func (m *mutation) write(s *sqlBuilder, method string) {
-	table := QuoteName(m.relation.Name)
-	switch method {
-	case "POST", "PUT":
-		m.writeInsert(s, table)
-	case "PATCH":
-		if len(m.columns) == 0 {
-			m.writeNothing(s, table) // SET needs a column; an empty result has the right ones all the same
-			return
-		}
-		m.writeUpdate(s, table)
-	default:
-		s.put("DELETE FROM ", table)
-		m.writeWhere(s, table, " WHERE ")
-	}
-	m.writeReturning(s, table)
-}
-
-func (m *mutation) writeReturning(s *sqlBuilder, table string) {
-	s.put(" RETURNING ")
-	if len(m.returning) == 0 {
-		s.put("1") // to be counted
-		return
-	}
-	s.each(len(m.returning), ", ", func(i int) { s.put(quoteColumn(table, m.returning[i])) })
-}
-
-func (m *mutation) writeNothing(s *sqlBuilder, table string) {
-	s.put("SELECT ")
-	if len(m.returning) == 0 {
-		s.put("NULL")
-	}
-	s.each(len(m.returning), ", ", func(i int) { s.put(quoteColumn(table, m.returning[i])) })
-	s.put(" FROM ", table, " WHERE false")
-}
-
-func (m *mutation) writeWhere(s *sqlBuilder, table, sep string) {
-	for i := range m.where {
-		s.put(sep)
-		m.where[i].write(s, table, false)
-		sep = " AND "
-	}
 }

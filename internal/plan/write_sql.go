@@ -1,8 +1,66 @@
 package plan
 
 import (
+	"slices"
+
 	"github.com/slipstream-go/slipstream/internal/schema"
 )
+
+// write puts the statement that writes.
+func (m *mutation) write(s *sqlBuilder) {
+	table := QuoteName(m.relation.Name)
+	switch m.method {
+	case "POST", "PUT":
+		m.writeInsert(s, table)
+	case "PATCH":
+		if len(m.columns) == 0 {
+			m.writeNothing(s, table) // SET needs a column; an empty result has the right ones all the same
+			return
+		}
+		m.writeUpdate(s, table)
+	default:
+		s.put("DELETE FROM ", table)
+		m.writeRows(s, table)
+	}
+	m.writeReturning(s, table)
+}
+
+func (m *mutation) writeReturning(s *sqlBuilder, table string) {
+	s.put(" RETURNING ")
+	if len(m.returning) == 0 {
+		s.put("1") // to be counted
+		return
+	}
+	s.each(len(m.returning), ", ", func(i int) { s.put(quoteColumn(table, m.returning[i])) })
+}
+
+func (m *mutation) writeNothing(s *sqlBuilder, table string) {
+	s.put("SELECT ")
+	if len(m.returning) == 0 {
+		s.put("NULL")
+	}
+	s.each(len(m.returning), ", ", func(i int) { s.put(quoteColumn(table, m.returning[i])) })
+	s.put(" FROM ", table, " WHERE false")
+}
+
+// writeRows puts the conditions that choose the rows to write.
+func (m *mutation) writeRows(s *sqlBuilder, table string) {
+	sep := m.writeWhere(s, table, " WHERE ")
+	if m.limited != nil {
+		s.put(sep)
+		m.limited.write(s, m, table)
+	}
+}
+
+// writeWhere puts the filters, and returns the separator for what follows.
+func (m *mutation) writeWhere(s *sqlBuilder, table, sep string) string {
+	for i := range m.where {
+		s.put(sep)
+		m.where[i].write(s, table, false)
+		sep = " AND "
+	}
+	return sep
+}
 
 // writeInsert puts INSERT … SELECT from the payload: one statement however many rows.
 func (m *mutation) writeInsert(s *sqlBuilder, table string) {
@@ -13,7 +71,7 @@ func (m *mutation) writeInsert(s *sqlBuilder, table string) {
 		s.put(")")
 	}
 	s.put(" SELECT ")
-	m.writeValues(s, func(_ string, value func()) { value() })
+	s.each(len(m.columns), ", ", func(i int) { s.put(quoteColumn("pgrst_body", m.columns[i].Name)) })
 	s.put(" FROM ")
 	m.writePayload(s)
 	sep := " WHERE "
@@ -22,9 +80,7 @@ func (m *mutation) writeInsert(s *sqlBuilder, table string) {
 		countInserted(s, "+ 1", "0")
 		sep = " AND "
 	}
-	if m.single {
-		m.writeWhere(s, "pgrst_body", sep)
-	}
+	m.writeWhere(s, "pgrst_body", sep) // of a PUT, whose row must be the one that the URL names
 	m.writeConflict(s)
 }
 
@@ -57,69 +113,79 @@ func (m *mutation) writeConflict(s *sqlBuilder) {
 
 func (m *mutation) writeUpdate(s *sqlBuilder, table string) {
 	s.put("UPDATE ", table, " SET ")
-	m.writeValues(s, func(column string, value func()) {
-		s.put(column, " = ")
-		value()
+	s.each(len(m.columns), ", ", func(i int) {
+		name := m.columns[i].Name
+		s.put(QuoteIdent(name), " = ", quoteColumn("pgrst_body", name))
 	})
 	s.put(" FROM ")
 	m.writePayload(s)
-	m.writeWhere(s, table, " WHERE ")
-}
-
-// writeValues puts the payload's columns, parsed by their data representation where they have one.
-func (m *mutation) writeValues(s *sqlBuilder, item func(column string, value func())) {
-	s.each(len(m.columns), ", ", func(i int) {
-		c := QuoteIdent(m.columns[i].Name)
-		item(c, func() {
-			if f := m.parser(m.columns[i]); f != (schema.Name{}) {
-				s.put(QuoteName(f), "(pgrst_body.", c, ")")
-				return
-			}
-			s.put("pgrst_body.", c)
-		})
-	})
+	m.writeRows(s, table)
 }
 
 // writePayload puts the payload as a row source pgrst_body.
 func (m *mutation) writePayload(s *sqlBuilder) {
-	kind := "json"
-	if m.defaults {
-		kind = "jsonb"
-	}
-	if len(m.columns) == 0 {
-		if m.array {
-			s.put(kind, "_array_elements(")
-			s.bind(Arg{Kind: ArgPayload})
-			s.put("::", kind, ") pgrst_body")
-		} else {
-			s.put("(VALUES (1)) pgrst_body")
-		}
-		return
-	}
-	if m.defaults {
+	switch {
+	case len(m.columns) > 0 && m.defaults:
 		m.writeDocument(s)
 		s.put(", LATERAL ")
+		m.writeRecords(s, "jsonb", func() { s.put("pgrst_document.val") })
+	case len(m.columns) > 0:
+		m.writeRecords(s, "json", func() { s.bindPayload("json") })
+	case m.array:
+		s.put("json_array_elements(")
+		s.bindPayload("json")
+		s.put(") pgrst_body")
+	default:
+		s.put("(VALUES (1)) pgrst_body") // {} is one row of defaults
 	}
-	s.put(kind, "_to_record")
+}
+
+func (s *sqlBuilder) bindPayload(typ string) {
+	s.bind(Arg{Kind: ArgPayload})
+	s.put("::", typ)
+}
+
+// writeRecords puts the rows of a document. Columns of a data representation are parsed by its function.
+func (m *mutation) writeRecords(s *sqlBuilder, typ string, document func()) {
+	name := "pgrst_body"
+	if m.parsed() {
+		name = "pgrst_raw"
+		s.put("(SELECT ")
+		s.each(len(m.columns), ", ", func(i int) { m.writeParsed(s, m.columns[i]) })
+		s.put(" FROM ")
+		defer s.put(") pgrst_body")
+	}
+	s.put(typ, "_to_record")
 	if m.array {
 		s.put("set")
 	}
 	s.put("(")
-	if m.defaults {
-		s.put("pgrst_document.val")
-	} else {
-		s.bind(Arg{Kind: ArgPayload})
-		s.put("::json")
-	}
-	s.put(") AS pgrst_body(")
+	document()
+	s.put(") AS ", name, "(")
 	s.each(len(m.columns), ", ", func(i int) {
-		typ := m.columns[i].NominalType
-		if m.parser(m.columns[i]) != (schema.Name{}) {
-			typ = "json"
+		c := m.columns[i]
+		s.put(QuoteIdent(c.Name), " ")
+		if m.parser(c) != (schema.Name{}) {
+			s.put("json")
+		} else {
+			s.put(c.NominalType)
 		}
-		s.put(QuoteIdent(m.columns[i].Name), " ", typ)
 	})
 	s.put(")")
+}
+
+func (m *mutation) writeParsed(s *sqlBuilder, c *schema.Column) {
+	column := quoteColumn("pgrst_raw", c.Name)
+	if f := m.parser(c); f != (schema.Name{}) {
+		s.put(QuoteName(f), "(", column, ") AS ", QuoteIdent(c.Name))
+		return
+	}
+	s.put(column)
+}
+
+// parsed reports whether any column has a data representation.
+func (m *mutation) parsed() bool {
+	return slices.ContainsFunc(m.columns, func(c *schema.Column) bool { return m.parser(c) != schema.Name{} })
 }
 
 // writeDocument puts the payload with the defaults of its columns under every object, as pgrst_document.val.
@@ -128,15 +194,15 @@ func (m *mutation) writeDocument(s *sqlBuilder) {
 	if !m.array {
 		m.writeDefaults(s)
 		s.put(" || ")
-		s.bind(Arg{Kind: ArgPayload})
-		s.put("::jsonb AS val) pgrst_document")
+		s.bindPayload("jsonb")
+		s.put(" AS val) pgrst_document")
 		return
 	}
 	s.put("jsonb_agg(")
 	m.writeDefaults(s)
 	s.put(" || elem) AS val FROM jsonb_array_elements(")
-	s.bind(Arg{Kind: ArgPayload})
-	s.put("::jsonb) elem) pgrst_document")
+	s.bindPayload("jsonb")
+	s.put(") elem) pgrst_document")
 }
 
 // writeDefaults puts an object of default expressions. They come from the catalog, not from the client.

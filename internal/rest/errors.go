@@ -56,6 +56,13 @@ func (h *Handler) databaseError(r *http.Request, err error) *apierr.Error {
 	case errors.As(err, &unreachable):
 		h.options.Logger.Warn("database connection error", "error", err)
 		return &apierr.Error{Code: "PGRST000", Message: "Database connection error. Retrying the connection.", Header: retry}
+	case errors.As(err, &lost) && lost.CommitUnknown:
+		h.options.Logger.Error("database connection lost at COMMIT: whether it took effect is not known", "id", requestID(telemetry.RequestFrom(r.Context())), "error", err)
+		return &apierr.Error{
+			Code: "SLIP105", Message: "The database connection was lost while the write was being committed",
+			Details: "It is not known whether the write took effect.",
+			Hint:    "Look whether it did before sending it again.",
+		} // no Retry-After: a blind retry could write twice
 	case errors.As(err, &lost):
 		h.options.Logger.Warn("database connection lost", "error", err)
 		return &apierr.Error{Code: "PGRST001", Message: "Database client error. Retrying the connection.", Header: retry}

@@ -138,16 +138,15 @@ func (a *answer) Row(statement int, values [][]byte) error {
 	case a.plan.Format == plan.Explained:
 		a.body = append(append(a.body, values[0]...), '\n')
 		return nil
+	case a.plan.write != nil:
+		a.takeWritten(values)
+		return nil
 	}
 	a.total = parseCount(values[plan.ColumnTotal])
 	a.rows = parseCount(values[plan.ColumnRows])
 	a.body = append(a.body[:0], values[plan.ColumnBody]...)
 	a.headers = append(a.headers[:0], values[plan.ColumnHeaders]...)
 	a.status = append(a.status[:0], values[plan.ColumnStatus]...)
-	if a.plan.write != nil {
-		a.location = append(a.location[:0], values[plan.ColumnLocation]...)
-		a.inserted = parseCount(values[plan.ColumnInserted])
-	}
 	if a.plan.Keyset != nil {
 		a.keyset = append(a.keyset[:0], values[plan.ColumnKeyset]...)
 	}

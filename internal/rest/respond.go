@@ -31,7 +31,10 @@ func (a *answer) respond() error {
 		return notSingular(a.rows)
 	}
 	var h head
-	err := a.setPage(&h)
+	err := a.checkAffected()
+	if err == nil {
+		err = a.setPage(&h)
+	}
 	if err == nil {
 		h.links, err = a.links()
 	}

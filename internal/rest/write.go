@@ -30,7 +30,17 @@ func (x *exchange) readBody() error {
 	return err
 }
 
-var writeFormats = []int16{plan.ColumnBody: 1, plan.ColumnInserted: 0}
+var writeFormats = []int16{plan.WrittenBody: 1, plan.WrittenInserted: 0}
+
+// takeWritten takes the one row of a Body result of a write.
+func (a *answer) takeWritten(values [][]byte) {
+	a.rows = parseCount(values[plan.WrittenRows])
+	a.location = append(a.location[:0], values[plan.WrittenLocation]...)
+	a.body = append(a.body[:0], values[plan.WrittenBody]...)
+	a.headers = append(a.headers[:0], values[plan.WrittenHeaders]...)
+	a.status = append(a.status[:0], values[plan.WrittenStatus]...)
+	a.inserted = parseCount(values[plan.WrittenInserted])
+}
 
 // writtenSQL is gucSQL for writes, with the number of rows that an upsert has inserted.
 const writtenSQL = gucSQL + ", nullif(current_setting('pgrst.inserted', true), '')"
@@ -80,18 +90,15 @@ func (a *answer) judge(h *head) error {
 	if a.plan.Format == plan.Explained {
 		return nil
 	}
-	prefer := &a.req.Prefer
 	put := a.plan.write != nil && a.req.Method == http.MethodPut
 	switch {
 	case put && a.rows != 1:
 		return apierr.New("PGRST115", "Payload values do not match URL in primary key column(s)")
 	case !put && a.plan.Media.Name == request.Object && a.rows != 1:
 		return notSingular(a.rows)
-	case prefer.MaxAffected != nil && prefer.Handling == "strict" && a.rows > *prefer.MaxAffected && a.affects():
-		return &apierr.Error{
-			Code: "PGRST124", Message: "Query result exceeds max-affected preference constraint",
-			Details: "The query affects " + strconv.FormatInt(a.rows, 10) + " rows",
-		}
+	}
+	if err := a.checkAffected(); err != nil {
+		return err
 	}
 	if a.plan.write == nil {
 		if err := a.setPage(h); err != nil {
@@ -103,9 +110,20 @@ func (a *answer) judge(h *head) error {
 	return a.customize(h)
 }
 
-// affects reports whether max-affected applies: to updates, deletes and calls.
+// checkAffected holds updates, deletes and calls to max-affected.
+func (a *answer) checkAffected() error {
+	prefer := &a.req.Prefer
+	if prefer.MaxAffected == nil || prefer.Handling != "strict" || a.rows <= *prefer.MaxAffected || !a.affects() {
+		return nil
+	}
+	return &apierr.Error{
+		Code: "PGRST124", Message: "Query result exceeds max-affected preference constraint",
+		Details: "The query affects " + strconv.FormatInt(a.rows, 10) + " rows",
+	}
+}
+
 func (a *answer) affects() bool {
-	return a.plan.write == nil || a.req.Method == http.MethodPatch || a.req.Method == http.MethodDelete
+	return a.plan.Function != nil || a.req.Method == http.MethodPatch || a.req.Method == http.MethodDelete
 }
 
 // represented reports whether the answer to a write shows rows.
