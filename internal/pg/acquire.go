@@ -74,11 +74,8 @@ func (db *DB) connectError(ctx context.Context, err error) error {
 // killed the others too. The first to find out does away with them; those who lose one of the same generation later
 // must not do away with the new ones.
 func (db *DB) lost(s *session) {
-	if !db.generation.CompareAndSwap(s.generation, s.generation+1) {
-		return
-	}
-	if pool := db.pool.Load(); pool != nil {
-		pool.Reset()
+	if db.generation.CompareAndSwap(s.generation, s.generation+1) {
+		db.reset()
 	}
 }
 
@@ -87,6 +84,10 @@ func (db *DB) lost(s *session) {
 // role, goes with them.
 func (db *DB) Renew() {
 	db.generation.Add(1)
+	db.reset()
+}
+
+func (db *DB) reset() {
 	if pool := db.pool.Load(); pool != nil {
 		pool.Reset()
 	}

@@ -2,49 +2,59 @@ package pg_test
 
 import (
 	"context"
-	"fmt"
 	"testing"
 
 	"github.com/slipstream-go/slipstream/internal/pg"
-	"github.com/slipstream-go/slipstream/internal/pgtest"
 )
 
-// BenchmarkRead is a point read as the data API does it, with everything that
-// a request sets, over one connection of a real server.
+// BenchmarkRead is a point read as the data API does it, with everything that a request sets.
 func BenchmarkRead(b *testing.B) {
-	role := pgtest.Role(b, "nologin")
-	dsn := pgtest.Database(b)
-	pgtest.Exec(b, dsn,
-		"create table item (id int primary key, name text)",
-		"insert into item select i, 'item ' || i from generate_series(1, 1000) i",
-		"grant select on item to "+role)
-	db := run(b, pg.Options{DSN: dsn, MaxConns: 2})
-	tx := &pg.Tx{Role: role, SearchPath: `"public", "extensions"`, Settings: requestSettings()}
-	read := func(ctx context.Context, id string) error {
-		var got discard
-		statements := []pg.Statement{{
-			SQL:     "select null, count(*), coalesce(json_agg(r), '[]') from (select id, name from item where id = $1::int) r",
-			Args:    [][]byte{[]byte(id)},
-			Formats: nil,
-		}}
-		return db.Read(ctx, tx, statements, &got)
+	w := newWorld(b)
+	read := pointRead(b, w, run(b, pg.Options{DSN: w.dsn, MaxConns: 2}))
+	b.ReportAllocs()
+	for b.Loop() {
+		read()
 	}
-	for _, c := range []struct {
-		name string
-		ctx  func() (context.Context, context.CancelFunc)
-	}{
-		{"request context", func() (context.Context, context.CancelFunc) { return context.WithCancel(context.Background()) }},
-	} {
-		b.Run(c.name, func(b *testing.B) {
-			b.ReportAllocs()
-			for i := range b.N {
-				ctx, cancel := c.ctx()
-				if err := read(ctx, fmt.Sprint(i%1000)); err != nil {
-					b.Fatal(err)
-				}
-				cancel()
-			}
-		})
+}
+
+// BenchmarkReadParallel is as many of them as there are connections.
+func BenchmarkReadParallel(b *testing.B) {
+	w := newWorld(b)
+	db := run(b, pg.Options{DSN: w.dsn, MaxConns: 16})
+	b.ReportAllocs()
+	b.SetParallelism(8)
+	b.RunParallel(func(p *testing.PB) {
+		read := pointRead(b, w, db)
+		for p.Next() {
+			read()
+		}
+	})
+}
+
+func TestAReadAllocatesLittle(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates, too")
+	}
+	w := newWorld(t)
+	read := pointRead(t, w, run(t, pg.Options{DSN: w.dsn, MaxConns: 1}))
+	read()
+	if n := testing.AllocsPerRun(200, read); n > 15 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// pointRead reads one row in the context of a request of its own.
+func pointRead(t testing.TB, w world, db *pg.DB) func() {
+	tx := as(w.ann, requestSettings()...)
+	statements := []pg.Statement{statement(
+		"select null, count(*), coalesce(json_agg(r), '[]') from (select id, name from item where id = $1::int) r", "7")}
+	s := &sum{}
+	return func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		if err := db.Read(ctx, tx, statements, s); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -54,18 +64,9 @@ func requestSettings() []pg.Setting {
 		{Name: "request.jwt.claims", Value: `{"role":"customer","sub":"8f14e45f-ceea-467f-a9d1-3b5b1f1f7f0c","exp":1790000000,"aud":"shop"}`},
 		{Name: "request.method", Value: "GET"},
 		{Name: "request.path", Value: "/item"},
-		{Name: "request.headers", Value: `{"host":"api.example.com","accept":"application/json","accept-encoding":"gzip, deflate, br","user-agent":"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36","authorization":"Bearer eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJyb2xlIjoiY3VzdG9tZXIifQ.c2lnbmF0dXJl","x-client-info":"supabase-js/2.57"}`},
+		{Name: "request.headers", Value: `{"host":"api.example.com","accept":"application/json","accept-encoding":"gzip, deflate, br",` +
+			`"user-agent":"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36",` +
+			`"authorization":"Bearer eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJyb2xlIjoiY3VzdG9tZXIifQ.c2lnbmF0dXJl","x-client-info":"supabase-js/2.57"}`},
 		{Name: "request.cookies", Value: "{}"},
 	}
-}
-
-type discard struct{ rows int }
-
-func (d *discard) Columns(int, []string) error { return nil }
-
-func (d *discard) Restart() bool { return true }
-
-func (d *discard) Row(int, [][]byte) error {
-	d.rows++
-	return nil
 }

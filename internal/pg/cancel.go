@@ -9,13 +9,11 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// cancelGrace is how long a cancelled statement may take to end before its connection is given up.
-const cancelGrace = 5 * time.Second
-
 // canceller ends what runs on a connection when a context ends. Its connection can be used again afterwards only if
 // every request to cancel is known to have had its effect: a late one would hit the next statement.
 type canceller struct {
 	wire   *pgconn.PgConn
+	grace  time.Duration // see DB.cancelGrace
 	stop   func() bool   // of the context's watch; nil when there is none
 	over   chan struct{} // of one element, sent when there is nothing left to cancel
 	done   sync.WaitGroup
@@ -81,7 +79,7 @@ func (c *canceller) once() {
 
 // limit bounds what still happens on the connection, and the requests to cancel it.
 func (c *canceller) limit() (context.Context, context.CancelFunc) {
-	deadline := time.Now().Add(cancelGrace)
+	deadline := time.Now().Add(c.grace)
 	_ = c.wire.Conn().SetDeadline(deadline) // errs on a closed connection only, where nothing waits
 	return context.WithDeadline(context.Background(), deadline)
 }

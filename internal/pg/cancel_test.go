@@ -113,32 +113,62 @@ func interleaveCancellations(t *testing.T, w world, dsn string) {
 	wg.Wait()
 }
 
-func TestALostCancellationIsSentAgain(t *testing.T) {
+// TestACancellationThatComesTooEarly has no effect: the server has not begun with the statement.
+func TestACancellationThatComesTooEarly(t *testing.T) {
 	w := newWorld(t)
 	p, dsn := newProxy(t, w.dsn)
 	db := run(t, pg.Options{DSN: dsn, MaxConns: 1})
-	read(t, db, as(w.ann), "select 1")
+	db.SetCancelGrace(time.Minute)
+	backend := value(t, db, as(w.ann), "select pg_backend_pid()")
 	p.take()
-	p.freeze(true) // the statement is on its way
+	p.hold(sessions)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() {
 		_, err := tryRead(ctx, db, as(w.ann), "select pg_sleep(600)")
 		ended <- err
 	}()
+	eventually(t, "sent", func() bool { return p.sent() > 0 })
 	cancel()
+	eventually(t, "cancelled", func() bool { return p.asked() > 0 })
 	p.freeze(false)
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	until(t, w.super, sleepers, "0")
+	if now := value(t, db, as(w.ann), "select pg_backend_pid()"); now != backend {
+		t.Errorf("it costs the connection")
+	}
+}
+
+// TestACancellationThatMayStillCome must not find another statement on the connection.
+func TestACancellationThatMayStillCome(t *testing.T) {
+	w := newWorld(t)
+	p, dsn := newProxy(t, w.dsn)
+	db := run(t, pg.Options{DSN: dsn, MaxConns: 1})
+	db.SetCancelGrace(100 * time.Millisecond)
+	backend := value(t, db, as(w.ann), "select pg_backend_pid()")
+	p.hold(cancels)
+	ctx, cancel := context.WithCancel(t.Context())
+	g := &got{onRow: func() error {
+		cancel()
+		eventually(t, "cancelled", func() bool { return p.asked() > 0 })
+		return nil
+	}}
+	if err := db.Read(ctx, as(w.ann), []pg.Statement{statement("select 1")}, g); err != nil {
+		t.Errorf("it was complete: %v", err)
+	}
+	if now := value(t, db, as(w.ann), "select pg_backend_pid()"); now == backend {
+		t.Errorf("the connection is used again")
+	}
 }
 
 func TestABlackHoleHoldsNobodyForever(t *testing.T) {
 	w := newWorld(t)
 	p, dsn := newProxy(t, w.dsn)
 	db := run(t, pg.Options{DSN: dsn, MaxConns: 2})
-	read(t, db, as(w.ann), "select 1")
+	db.SetCancelGrace(50 * time.Millisecond)
+	fill(t, db, w, 2)
 	p.freeze(true)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancelled := make(chan error)
@@ -159,6 +189,11 @@ func TestABlackHoleHoldsNobodyForever(t *testing.T) {
 	read(t, db, as(w.ann), "select 1")
 }
 
+// rowsThenSleep gives more rows than the server holds back, and does not end by itself.
+var rowsThenSleep = []pg.Statement{
+	statement("select repeat('x', 1000) from generate_series(1, 30)"), statement("select pg_sleep(600)"),
+}
+
 func TestASinkThatHasEnoughEndsTheStatement(t *testing.T) {
 	w := newWorld(t)
 	db := run(t, pg.Options{DSN: w.dsn, MaxConns: 1})
@@ -170,16 +205,26 @@ func TestASinkThatHasEnoughEndsTheStatement(t *testing.T) {
 		}
 		return nil
 	}}
-	err := db.Read(t.Context(), as(w.ann), []pg.Statement{
-		statement("select repeat('x', 1000) from generate_series(1, 10000) a, generate_series(1, 10000) b"), statement("select 1"),
-	}, s)
+	err := db.Read(t.Context(), as(w.ann), rowsThenSleep, s)
 	if !errors.Is(err, enough) || s.rows != 3 {
 		t.Errorf("%v after %d rows", err, s.rows)
+	}
+	err = db.Read(t.Context(), as(w.ann), rowsThenSleep, &refusing{err: enough})
+	if !errors.Is(err, enough) {
+		t.Errorf("refused columns: %v", err)
 	}
 	if now := value(t, db, as(w.ann), "select pg_backend_pid()"); now != backend {
 		t.Error("it costs the connection")
 	}
 }
+
+// refusing is a sink that does not even want the columns.
+type refusing struct {
+	got
+	err error
+}
+
+func (r *refusing) Columns(int, []string) error { return r.err }
 
 func TestASinkThatPanics(t *testing.T) {
 	w := newWorld(t)
@@ -196,7 +241,7 @@ func TestASinkThatPanics(t *testing.T) {
 			g := &got{onRow: func() error { panic("oh") }}
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			_ = db.Read(ctx, tx, []pg.Statement{statement("select 1 from generate_series(1, 10000) a, generate_series(1, 10000) b")}, g)
+			_ = db.Read(ctx, tx, rowsThenSleep, g)
 		}()
 		if got := value(t, db, as(w.bert), "select current_user"); got != w.bert {
 			t.Error(got)
@@ -205,8 +250,7 @@ func TestASinkThatPanics(t *testing.T) {
 	if s := db.Stats(); s.InUse != 0 || s.Total != 1 {
 		t.Errorf("%+v", s)
 	}
-	const running = "select count(*) from pg_stat_activity where datname = current_database() and state = 'active' and query like '%generate_series%' and pid <> pg_backend_pid()"
-	until(t, w.super, running, "0")
+	until(t, w.super, sleepers, "0")
 }
 
 // TestLargeResultsTakeLittleMemory streams 256 MB.

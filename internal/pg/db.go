@@ -72,6 +72,8 @@ type DB struct {
 	generation atomic.Uint64
 	// heartbeat is how long a listener waits for a notification before it asks whether the server is still there.
 	heartbeat time.Duration
+	// cancelGrace is how long a cancelled statement may take to end before its connection is given up.
+	cancelGrace time.Duration
 	// commitGrace is how long a COMMIT may take, which a synchronous replica can hold up.
 	commitGrace time.Duration
 }
@@ -85,7 +87,7 @@ func Open(o Options) (*DB, error) {
 	}
 	db := &DB{
 		options: o, config: config, places: make(chan struct{}, o.MaxConns),
-		heartbeat: 30 * time.Second, commitGrace: time.Minute,
+		heartbeat: 30 * time.Second, cancelGrace: 5 * time.Second, commitGrace: time.Minute,
 	}
 	config.MaxConns = int32(o.MaxConns)
 	config.MaxConnIdleTime = o.MaxIdle

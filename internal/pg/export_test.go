@@ -18,6 +18,9 @@ func (db *DB) Exec(ctx context.Context, sql string) error {
 	})
 }
 
+// SetCancelGrace makes a cancelled statement's connection be given up sooner, or later.
+func (db *DB) SetCancelGrace(d time.Duration) { db.cancelGrace = d }
+
 // SetCommitGrace makes Write give up a COMMIT sooner.
 func (db *DB) SetCommitGrace(d time.Duration) { db.commitGrace = d }
 

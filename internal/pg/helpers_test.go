@@ -34,7 +34,7 @@ func run(t testing.TB, o pg.Options) *pg.DB {
 		}
 		// A proxy of the test lives on.
 		goleak.VerifyNone(t, before, goleak.IgnoreAnyFunction("github.com/slipstream-go/slipstream/internal/pg_test.(*proxy).serve"),
-			goleak.IgnoreAnyFunction("github.com/slipstream-go/slipstream/internal/pg_test.(*proxy).forward"))
+			goleak.IgnoreAnyFunction("github.com/slipstream-go/slipstream/internal/pg_test.(*link).forward"))
 	})
 	eventually(t, "running", db.Running)
 	return db

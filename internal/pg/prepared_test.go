@@ -116,7 +116,8 @@ func TestRolesAndSearchPathsHaveStatementsOfTheirOwn(t *testing.T) {
 		"alter table item enable row level security",
 		"create policy ann on item to "+w.ann+" using (id <= 2)",
 		"create policy bert on item to "+w.bert+" using (id > 2)")
-	db := run(t, pg.Options{DSN: w.dsn, MaxConns: 1})
+	p, dsn := newProxy(t, w.dsn)
+	db := run(t, pg.Options{DSN: dsn, MaxConns: 1})
 	for range 10 { // past the point where the server makes a generic plan
 		for tx, want := range map[*pg.Tx]string{
 			as(w.ann):                          "item 1",
@@ -127,6 +128,9 @@ func TestRolesAndSearchPathsHaveStatementsOfTheirOwn(t *testing.T) {
 				t.Errorf("%s in %s sees %s, want %s", tx.Role, tx.SearchPath, got, want)
 			}
 		}
+	}
+	if n := p.take().count('P'); n != 4 {
+		t.Errorf("%d statements prepared, want the settings and one for each", n)
 	}
 }
 

@@ -20,8 +20,8 @@ type proxy struct {
 
 	mu       sync.Mutex
 	changed  *sync.Cond
-	target   string // DSN of the server
-	frozen   bool
+	target   string                 // DSN of the server
+	frozen   func(cancel bool) bool // whether bytes of a session, or of a request to cancel, are held back
 	gone     bool
 	conns    []net.Conn
 	total    int      // connections of any kind
@@ -38,7 +38,7 @@ func newProxy(t testing.TB, dsn string) (*proxy, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{t: t, listener: l, target: dsn}
+	p := &proxy{t: t, listener: l, target: dsn, frozen: func(bool) bool { return false }}
 	p.changed = sync.NewCond(&p.mu)
 	p.done.Go(p.accept)
 	t.Cleanup(p.close)
@@ -83,9 +83,6 @@ func (p *proxy) serve(client net.Conn) {
 		p.t.Error(err)
 		return
 	}
-	if !p.thaw() {
-		return
-	}
 	network, address := pgconn.NetworkAddress(config.Host, config.Port)
 	server, err := net.Dial(network, address)
 	if err != nil {
@@ -96,21 +93,21 @@ func (p *proxy) serve(client net.Conn) {
 	var both sync.WaitGroup
 	both.Go(func() {
 		defer func() { _ = server.Close() }()
-		p.forward(client, server, l.fromClient)
+		l.forward(client, server, l.fromClient)
 	})
-	p.forward(server, client, l.fromServer)
+	l.forward(server, client, l.fromServer)
 	_ = client.Close()
 	both.Wait()
 }
 
-func (p *proxy) forward(from, to net.Conn, see func([]byte)) {
+func (l *link) forward(from, to net.Conn, see func([]byte)) {
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buf)
-		if !p.thaw() || err != nil {
+		see(buf[:n])
+		if !l.thaw() || err != nil {
 			return
 		}
-		see(buf[:n])
 		if _, err := to.Write(buf[:n]); err != nil {
 			return
 		}
@@ -118,17 +115,23 @@ func (p *proxy) forward(from, to net.Conn, see func([]byte)) {
 }
 
 // thaw waits until bytes may pass; false at the proxy's end.
-func (p *proxy) thaw() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for p.frozen && !p.gone {
-		p.changed.Wait()
+func (l *link) thaw() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for l.frozen(l.cancel) && !l.gone {
+		l.changed.Wait()
 	}
-	return !p.gone
+	return !l.gone
 }
 
-// freeze swallows all bytes from now on: the way to a host that is unreachable.
-func (p *proxy) freeze(frozen bool) {
+// freeze holds back all bytes, or lets them pass again: the way to a host that is unreachable.
+func (p *proxy) freeze(frozen bool) { p.hold(func(bool) bool { return frozen }) }
+
+// What can be held back alone.
+func sessions(cancel bool) bool { return !cancel }
+func cancels(cancel bool) bool  { return cancel }
+
+func (p *proxy) hold(frozen func(cancel bool) bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.frozen = frozen
@@ -175,6 +178,20 @@ func (p *proxy) accepted() int {
 	return p.total
 }
 
+// sent is the number of messages since the last take.
+func (p *proxy) sent() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.messages)
+}
+
+// asked is the number of requests to cancel since the last take.
+func (p *proxy) asked() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cancels
+}
+
 // count gives the messages of one type, by its letter in the protocol.
 func (t traffic) count(kind byte) int {
 	n := 0
@@ -201,6 +218,7 @@ type link struct {
 	pending  []byte
 	started  bool
 	speaking bool // the client spoke last
+	cancel   bool // it is a request to cancel
 }
 
 func (l *link) fromServer([]byte) {
@@ -212,7 +230,7 @@ func (l *link) fromServer([]byte) {
 func (l *link) fromClient(b []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.speaking {
+	if !l.speaking && len(b) > 0 {
 		l.speaking = true
 		l.trips++
 	}
@@ -243,6 +261,7 @@ func (l *link) message() bool {
 		l.messages = append(l.messages, string(m[0])+printable(m[head+4:]))
 	case binary.BigEndian.Uint32(m[4:]) == cancelRequest:
 		l.cancels++
+		l.cancel = true
 	default:
 		l.opened++
 	}

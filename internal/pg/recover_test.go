@@ -76,7 +76,13 @@ func TestReadsRecoverFromARestart(t *testing.T) {
 	for name, disaster := range map[string]func(){
 		"fast restart": restart,
 		"crash of a session": func() {
-			kill(t, pgtest.Value(t, cluster.DSN("postgres"), "select pid from pg_stat_activity where application_name = 'recovering' limit 1"))
+			pid := pgtest.Value(t, cluster.DSN("postgres"), "select pid from pg_stat_activity where application_name = 'recovering' limit 1")
+			kill(t, pid)
+			// The server ends all sessions, once it has noticed.
+			eventually(t, "recovered", func() bool {
+				g, err := tryRead(t.Context(), db, as("postgres"), "select count(*) from pg_stat_activity where pid = "+pid)
+				return err == nil && g.rows[0][0] == "0"
+			})
 		},
 		"crash of the server": func() {
 			file, err := os.ReadFile(filepath.Join(cluster.Dir(), "data", "postmaster.pid"))
@@ -176,6 +182,46 @@ func TestADeadConnectionCostsNoRead(t *testing.T) {
 				return s.Total == 1 && s.Idle == 1
 			})
 		}
+	}
+}
+
+// TestALateLoserLeavesTheNewConnectionsAlone: one of two that died together shows it only when the other is replaced.
+func TestALateLoserLeavesTheNewConnectionsAlone(t *testing.T) {
+	w := newWorld(t)
+	p, dsn := newProxy(t, w.dsn)
+	db := run(t, pg.Options{DSN: dsn, MaxConns: 2})
+	fill(t, db, w, 2)
+	begun, replaced, ended := make(chan struct{}), make(chan struct{}), make(chan error)
+	go func() {
+		s := &breaking{restart: true, at: func([][]byte) {
+			close(begun)
+			<-replaced
+		}}
+		ended <- db.Read(t.Context(), as(w.ann), []pg.Statement{statement("select repeat('x', 1000) from generate_series(1, 50000)")}, s)
+	}()
+	<-begun
+	p.cut()
+	read(t, db, as(w.ann), "select 1")
+	p.take()
+	close(replaced)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if seen := p.take(); seen.opened != 0 {
+		t.Errorf("%d more connections", seen.opened)
+	}
+}
+
+func TestRenew(t *testing.T) {
+	w := newWorld(t)
+	db := run(t, pg.Options{DSN: w.dsn, MaxConns: 1})
+	backend := value(t, db, as(w.ann), "select pg_backend_pid()")
+	g := &got{onRow: func() error { db.Renew(); return nil }}
+	if err := db.Read(t.Context(), as(w.ann), []pg.Statement{statement("select pg_backend_pid()")}, g); err != nil || g.rows[0][0] != backend {
+		t.Errorf("in use: %v, %v", g.rows, err)
+	}
+	if now := value(t, db, as(w.ann), "select pg_backend_pid()"); now == backend {
+		t.Error("the connection stays")
 	}
 }
 

@@ -54,7 +54,7 @@ var tripPool = sync.Pool{New: func() any { return &trip{canceller: canceller{ove
 
 func (db *DB) newTrip(conn *pgxpool.Conn, sink Sink) *trip {
 	t := tripPool.Get().(*trip)
-	t.wire = conn.Conn().PgConn()
+	t.wire, t.grace = conn.Conn().PgConn(), db.cancelGrace
 	t.conn, t.session, t.sink, t.options = conn, sessionOf(t.wire), sink, &db.options
 	return t
 }
@@ -65,7 +65,7 @@ const largestPooled = 64 << 10
 // recycle keeps the buffers and no reference to anything else.
 func (t *trip) recycle() {
 	t.settings.reset()
-	clear(t.steps)
+	clear(t.steps[:cap(t.steps)])
 	s, out := t.settings, t.out[:0]
 	if cap(s.values) > largestPooled {
 		s = settings{}
