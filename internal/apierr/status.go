@@ -56,7 +56,6 @@ var own = map[string]int{
 	"SLIP106":  http.StatusBadRequest,                  // limit that cannot choose rows to write
 	"SLIP300":  http.StatusServiceUnavailable,          // no JWK set could be fetched yet
 	"SLIP500":  http.StatusInternalServerError,         // unclassified; the log has the cause
-	"SLIP501":  http.StatusNotImplemented,              // what this version does not serve
 }
 
 // StatusOf gives a code its HTTP status. authenticated decides between 401 and
