@@ -58,7 +58,7 @@ func (c *cinema) golden(t *testing.T, file string) {
 		for i < len(lines) && lines[i] != "" && !strings.HasPrefix(lines[i], "> ") && !strings.HasPrefix(lines[i], "# ") {
 			i++
 		}
-		want, got := strings.Join(lines[begin:i], "\n"), c.answer(t, asked)
+		want, got := strings.Join(lines[begin:i], "\n"), c.of(t, asked)
 		if want != got && !*update {
 			t.Errorf("%s:%d: %s\n got %s\nwant %s", file, first+1, strings.Join(asked, "\n"), got, want)
 		}
@@ -69,6 +69,15 @@ func (c *cinema) golden(t *testing.T, file string) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// of renders a case.
+func (c *cinema) of(t *testing.T, asked []string) string {
+	switch method, _, _ := strings.Cut(strings.TrimPrefix(asked[0], "> "), " "); method {
+	case http.MethodGet, http.MethodHead:
+		return c.answer(t, asked)
+	}
+	return c.write(t, asked)
 }
 
 // answer renders the plan of a request, and what the database makes of it.

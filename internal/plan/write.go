@@ -204,7 +204,17 @@ func (m *mutation) checkPut(r *request.Request) error {
 	if !exact || !slices.Equal(slices.Compact(named), slices.Sorted(slices.Values(key))) {
 		return apierr.New("PGRST105", "Filters must include all and only primary key columns with 'eq' operators")
 	}
+	for _, name := range key {
+		if !slices.Contains(r.Payload.Columns, name) {
+			return NotThatRow()
+		}
+	}
 	return nil
+}
+
+// NotThatRow is the answer to a PUT whose payload has another key than the URL, or none.
+func NotThatRow() error {
+	return apierr.New("PGRST115", "Payload values do not match URL in primary key column(s)")
 }
 
 // write assembles the statement.

@@ -93,7 +93,7 @@ func (a *answer) judge(h *head) error {
 	put := a.plan.write != nil && a.req.Method == http.MethodPut
 	switch {
 	case put && a.rows != 1:
-		return apierr.New("PGRST115", "Payload values do not match URL in primary key column(s)")
+		return plan.NotThatRow()
 	case !put && a.plan.Media.Name == request.Object && a.rows != 1:
 		return notSingular(a.rows)
 	}
