@@ -31,3 +31,21 @@ func BenchmarkPointRead(b *testing.B) {
 		a.ServeHTTP(w, r)
 	}
 }
+
+// What a point read may allocate, from the URL to the last byte, in PostgreSQL's driver too.
+func TestPointReadAllocations(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	const budget = 14
+	a := newAPI(t, pointReadSchema)
+	r := pointRead(t, a)
+	w := discard{http.Header{}}
+	got := testing.AllocsPerRun(500, func() {
+		clear(w.header)
+		a.ServeHTTP(w, r)
+	})
+	if got > budget {
+		t.Errorf("%v allocations, the budget is %d", got, budget)
+	}
+}

@@ -162,9 +162,12 @@ func (a *answer) Restart() bool {
 }
 
 func parseCount(text []byte) int64 {
+	if len(text) == 0 { // NULL; without this, the usual case would pay for an error
+		return noTotal
+	}
 	n, err := strconv.ParseInt(string(text), 10, 64)
 	if err != nil {
-		return noTotal // NULL
+		return noTotal
 	}
 	return n
 }
