@@ -65,6 +65,7 @@ func (t *trip) handle(m pgproto3.BackendMessage, failed bool) error {
 			return t.interruptOn(t.sink.Row(s, m.Values))
 		}
 	case *pgproto3.BindComplete:
+		t.bound = t.at + 1
 		if s := t.steps[t.at]; s.statement != internal {
 			t.sunk = true
 			return t.interruptOn(t.sink.Columns(s.statement, s.prepared.columns))

@@ -264,8 +264,8 @@ func TestAnErrorOfTheStatementItselfIsNoReasonToTryAgain(t *testing.T) {
 		if _, err := tryRead(t.Context(), db, as(w.ann), "select fails()"); code(err) != "42P01" {
 			t.Error(err)
 		}
-		if seen := p.take(); seen.count('S') > 2 {
-			t.Errorf("tried again and again: %v", seen.messages)
+		if seen := p.take(); seen.count('S') != 1 {
+			t.Errorf("tried again: %v", seen.messages)
 		}
 	}
 }

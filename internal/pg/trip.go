@@ -32,6 +32,7 @@ type trip struct {
 
 	// Of the answer.
 	at     int  // the step that is being answered
+	bound  int  // how many steps the server has begun to execute
 	status byte // of the transaction as the last ReadyForQuery has it, 0 while there is more to come
 	broken bool // the connection is of no use any more
 	sunk   bool // the sink has got something
@@ -79,7 +80,7 @@ func (t *trip) recycle() {
 
 // run sends the pipeline and passes its answer on.
 func (t *trip) run(tx *Tx, statements []Statement) error {
-	t.out, t.steps, t.at, t.status, t.tooLarge = t.out[:0], t.steps[:0], 0, 0, nil
+	t.out, t.steps, t.at, t.bound, t.status, t.tooLarge = t.out[:0], t.steps[:0], 0, 0, 0, nil
 	closing := t.closeDead()
 	begin := tx.begin()
 	if begin == "" && t.hold {
@@ -171,10 +172,11 @@ func (t *trip) dropRefused() {
 }
 
 // stale reports whether err may be due to a statement that was prepared earlier, under another catalog or in a server
-// session that a pooler has taken away, so that it is worth another try. It forgets what must be prepared anew.
+// session that a pooler has taken away, so that it is worth another try. It forgets what must be prepared anew. The server
+// finds that out before it executes anything of the statement: a function that fails is not called twice.
 func (t *trip) stale(err error) bool {
 	var answered *Error
-	if t.at >= len(t.steps) || t.steps[t.at].parsed || !errors.As(err, &answered) {
+	if t.at >= len(t.steps) || t.at < t.bound || t.steps[t.at].parsed || !errors.As(err, &answered) {
 		return false
 	}
 	switch {
@@ -191,8 +193,7 @@ func (t *trip) stale(err error) bool {
 }
 
 // outdated tells the errors that a prepared statement gives when a table, type or function has changed under it: its
-// result is another one, or its arguments, whose types were found out at its preparation, do not fit any more. The
-// statement itself can be wrong in the same ways; then trying again costs, but does not harm.
+// result is another one, or its arguments, whose types were found out at its preparation, do not fit any more.
 func (e *Error) outdated() bool {
 	switch {
 	case e.Code == "0A000":
