@@ -5,7 +5,7 @@ import (
 	"github.com/slipstream-go/slipstream/internal/schema"
 )
 
-// writeArgumentRow puts the row pgrst_body that the arguments of a JSON body are columns of, for a lateral call.
+// writeArgumentRow puts the row slip_body that the arguments of a JSON body are columns of, for a lateral call.
 func (b *builder) writeArgumentRow(s *sqlBuilder, f *schema.Function) {
 	p := b.request.Payload
 	if p == nil || p.Kind != request.JSONPayload || unnamed(f) || len(p.Columns) == 0 {
@@ -14,7 +14,7 @@ func (b *builder) writeArgumentRow(s *sqlBuilder, f *schema.Function) {
 	record := func() {
 		s.put("(")
 		s.bind(Arg{Kind: ArgPayload})
-		s.put("::json) AS pgrst_body(")
+		s.put("::json) AS slip_body(")
 		s.each(len(p.Columns), ", ", func(i int) {
 			s.put(QuoteIdent(p.Columns[i]), " ", parameter(f, p.Columns[i]).TypeMod)
 		})
@@ -26,7 +26,7 @@ func (b *builder) writeArgumentRow(s *sqlBuilder, f *schema.Function) {
 	} else {
 		s.put("(SELECT * FROM json_to_recordset")
 		record()
-		s.put(" LIMIT 1) pgrst_body") // a call has one row of arguments
+		s.put(" LIMIT 1) slip_body") // a call has one row of arguments
 	}
 	s.put(", LATERAL ")
 }
@@ -88,7 +88,7 @@ func (b *builder) argument(s *sqlBuilder, p *schema.Param) func() {
 	default:
 		for _, c := range payload.Columns {
 			if c == p.Name {
-				return func() { s.put("pgrst_body.", QuoteIdent(c)) }
+				return func() { s.put("slip_body.", QuoteIdent(c)) }
 			}
 		}
 	}

@@ -15,7 +15,7 @@ func (b *builder) call() (*Read, error) {
 		return nil, err
 	}
 	// The rows go by the name of their type: embeds are found by it, and errors show it.
-	root := &node{name: f.Name.Name, origin: f.Name.Name, from: schema.Name{Name: "pgrst_source"}}
+	root := &node{name: f.Name.Name, origin: f.Name.Name, from: schema.Name{Name: "slip_source"}}
 	if f.Returns.Composite {
 		root.origin = f.Returns.Type.Name
 	}
@@ -56,20 +56,20 @@ func (b *builder) writeCall(s *sqlBuilder, f *schema.Function, root *node) {
 		s.put(")")
 	}
 	if !f.Returns.Composite {
-		s.put("SELECT pgrst_call.pgrst_scalar FROM ")
+		s.put("SELECT slip_call.pgrst_scalar FROM ")
 		b.writeArgumentRow(s, f)
 		s.put("(SELECT ")
 		call()
-		s.put(" pgrst_scalar) pgrst_call")
+		s.put(" pgrst_scalar) slip_call")
 		return
 	}
 	s.put("SELECT ")
 	columns := root.neededColumns()
-	s.each(len(columns), ", ", func(i int) { s.put(quoteColumn("pgrst_call", columns[i])) })
+	s.each(len(columns), ", ", func(i int) { s.put(quoteColumn("slip_call", columns[i])) })
 	s.put(" FROM ")
 	b.writeArgumentRow(s, f)
 	call()
-	s.put(" pgrst_call")
+	s.put(" slip_call")
 }
 
 // neededColumns are the columns of a called function's rows that the tree refers to. They are named one by one

@@ -16,7 +16,7 @@ import (
 // oddNames are names that SQL and the grammar could stumble over, and those that plans use themselves.
 var oddNames = []string{
 	`a"b`, `a\b`, "a'b", "a;--", "a.b", "a,b)", "é", "日本語", "🙂", "select", "$1", "*",
-	"_postgrest_t", "pgrst_source", "pgrst_call", "pgrst_scalar", "pgrst_order_1", "q", "p", "u", "x", "r", "k", "n", "c", "o1", "present", "row",
+	"slip_page", "slip_source", "slip_call", "pgrst_scalar", "pgrst_order_1", "q", "p", "u", "x", "r", "k", "n", "c", "o1", "present", "row",
 	"films_1", "directors_films_1", "films_directors_1", "q_x_1", "x_1",
 	strings.Repeat("long", 30), strings.Repeat("é", 40), "a\x00b",
 }

@@ -14,7 +14,7 @@ func (w *statement) keysetBody(k *keyset) {
 	}
 	w.put("SELECT ")
 	w.total("pg_catalog.count(*)", !k.bounded && !w.root.limit)
-	w.put(" AS total_result_set, pg_catalog.count(*)", inPage, " AS page_total, ")
+	w.put(" AS total, pg_catalog.count(*)", inPage, " AS rows, ")
 	w.keysetRows(k, inPage)
 	w.put(" AS body, ", responseSettings, ", json_build_array(",
 		"json_agg(q.k) FILTER (WHERE q.n = ", first, ") -> 0, ",

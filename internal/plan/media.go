@@ -123,13 +123,13 @@ func (n *negotiation) handled(m request.MediaType) (answer, bool) {
 	return answer{media: m, render: r}, ok
 }
 
-// The rows of the page, as expressions over the sub-query _postgrest_t.
+// The rows of the page, as expressions over the sub-query slip_page.
 const (
-	pageRow    = "_postgrest_t.*"
-	pageScalar = "_postgrest_t.pgrst_scalar"
+	pageRow    = "slip_page.*"
+	pageScalar = "slip_page.pgrst_scalar"
 )
 
-// writeBody puts the expression that renders the rows of _postgrest_t. f is nil for a relation.
+// writeBody puts the expression that renders the rows of slip_page. f is nil for a relation.
 func (a *answer) writeBody(s *sqlBuilder, f *schema.Function) {
 	single, scalar := f != nil && !f.Returns.Set, f != nil && !f.Returns.Composite
 	element, elements := pageRow, pageRow // the one, or all of them

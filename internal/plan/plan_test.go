@@ -14,11 +14,11 @@ import (
 func TestStatement(t *testing.T) {
 	c := newCinema(t)
 	p, _ := c.mustPlan(t, "/actors?select=id", defaults)
-	const want = `SELECT null::bigint AS total_result_set, pg_catalog.count(*) AS page_total, ` +
-		`coalesce(json_agg(_postgrest_t.*), '[]') AS body, ` +
+	const want = `SELECT null::bigint AS total, pg_catalog.count(*) AS rows, ` +
+		`coalesce(json_agg(slip_page.*), '[]') AS body, ` +
 		`nullif(current_setting('response.headers', true), '') AS response_headers, ` +
 		`nullif(current_setting('response.status', true), '') AS response_status ` +
-		`FROM (SELECT "actors"."id" FROM "api"."actors" AS "actors") _postgrest_t`
+		`FROM (SELECT "actors"."id" FROM "api"."actors" AS "actors") slip_page`
 	if p.SQL != want {
 		t.Errorf("got %s\nwant %s", p.SQL, want)
 	}

@@ -17,7 +17,7 @@ func (b *builder) read(root *node, a answer, f *schema.Function) (*Read, error) 
 		writeExplain(s, a.media.Plan)
 	}
 	if f != nil {
-		s.put("WITH pgrst_source AS (")
+		s.put("WITH slip_source AS (")
 		b.writeCall(s, f, root)
 		s.put(") ")
 	}
@@ -86,11 +86,11 @@ func (w *statement) body() {
 	}
 	w.put("SELECT ")
 	w.total(page, !w.root.limit && !w.root.offset)
-	w.put(" AS total_result_set, ", page, " AS page_total, ")
+	w.put(" AS total, ", page, " AS rows, ")
 	w.answer.writeBody(w.sqlBuilder, w.function)
 	w.put(" AS body, ", responseSettings, " FROM (")
 	w.root.writeSelect(w.sqlBuilder)
-	w.put(") _postgrest_t")
+	w.put(") slip_page")
 }
 
 // responseSettings are what functions left for the answer.
@@ -108,7 +108,7 @@ func (w *statement) total(page string, whole bool) {
 		w.put("(SELECT pg_catalog.count(*) FROM (")
 		w.root.writeCount(w.sqlBuilder)
 		w.capCount()
-		w.put(") pgrst_source_count)")
+		w.put(") slip_counted)")
 	}
 }
 
@@ -128,12 +128,12 @@ func (w *statement) rows(sel func(*sqlBuilder)) {
 		sel(w.sqlBuilder)
 		return
 	}
-	w.put("SELECT pgrst_total.n, pgrst_rows.* FROM (SELECT pg_catalog.count(*) AS n FROM (")
+	w.put("SELECT slip_total.n, slip_rows.* FROM (SELECT pg_catalog.count(*) AS n FROM (")
 	w.root.writeCount(w.sqlBuilder)
 	w.capCount()
-	w.put(") c) pgrst_total LEFT JOIN (SELECT true AS present, _postgrest_t.* FROM (")
+	w.put(") c) slip_total LEFT JOIN (SELECT true AS present, slip_page.* FROM (")
 	sel(w.sqlBuilder)
-	w.put(") _postgrest_t) pgrst_rows ON true")
+	w.put(") slip_page) slip_rows ON true")
 }
 
 func (w *statement) writeJSONRows(s *sqlBuilder) {
@@ -143,5 +143,5 @@ func (w *statement) writeJSONRows(s *sqlBuilder) {
 	}
 	s.put("SELECT pg_catalog.to_json(", row, ")::text AS row FROM (")
 	w.root.writeSelect(s)
-	s.put(") _postgrest_t")
+	s.put(") slip_page")
 }

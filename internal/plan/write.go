@@ -37,7 +37,7 @@ func NewWrite(snapshot *schema.Snapshot, r *request.Request, o Options) (*Write,
 	if err != nil {
 		return nil, err
 	}
-	root := &node{name: r.Name, origin: r.Name, from: schema.Name{Name: "pgrst_source"}, relation: relation}
+	root := &node{name: r.Name, origin: r.Name, from: schema.Name{Name: "slip_source"}, relation: relation}
 	if err := b.writtenTree(root); err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func (b *builder) writtenTree(root *node) error {
 	return err
 }
 
-// mutation is the statement inside pgrst_source.
+// mutation is the statement inside slip_source.
 type mutation struct {
 	relation  *schema.Relation
 	method    string
@@ -229,7 +229,7 @@ func (b *builder) write(root *node, m *mutation, a answer) *Write {
 	if a.media.Name == request.Plan {
 		writeExplain(s, a.media.Plan)
 	}
-	s.put("WITH pgrst_source AS (")
+	s.put("WITH slip_source AS (")
 	m.write(s)
 	s.put(") ")
 	w := &statement{sqlBuilder: s, builder: b, root: root, answer: a}
@@ -252,23 +252,23 @@ func (b *builder) write(root *node, m *mutation, a answer) *Write {
 
 // writtenBody writes the one row of WrittenTotal … WrittenInserted.
 func (w *statement) writtenBody(out *Write) {
-	w.put("SELECT null::bigint AS total_result_set, pg_catalog.count(*) AS page_total, ")
+	w.put("SELECT null::bigint AS total, pg_catalog.count(*) AS rows, ")
 	writeLocation(w.sqlBuilder, out.Key)
 	w.put(" AS header, ")
 	w.answer.writeBody(w.sqlBuilder, nil)
 	w.put(" AS body, ", responseSettings, ", ")
 	if out.Upsert {
-		w.put("nullif(current_setting('pgrst.inserted', true), '')::bigint")
+		w.put("nullif(current_setting('slipstream.inserted', true), '')::bigint")
 	} else {
 		w.put("null::bigint")
 	}
 	w.put(" AS response_inserted FROM (")
 	if w.answer.render == renderNothing {
-		w.put("SELECT * FROM pgrst_source")
+		w.put("SELECT * FROM slip_source")
 	} else {
 		w.root.writeSelect(w.sqlBuilder)
 	}
-	w.put(") _postgrest_t")
+	w.put(") slip_page")
 }
 
 // writeLocation puts the key of a single new row: a JSON array of texts.
@@ -279,5 +279,5 @@ func writeLocation(s *sqlBuilder, key []string) {
 	}
 	s.put("CASE WHEN pg_catalog.count(*) = 1 THEN (SELECT json_build_array(")
 	s.each(len(key), ", ", func(i int) { s.put("to_json(l.", QuoteIdent(key[i]), ") #>> '{}'") })
-	s.put(") FROM pgrst_source l LIMIT 1) END")
+	s.put(") FROM slip_source l LIMIT 1) END")
 }

@@ -71,7 +71,7 @@ func (m *mutation) writeInsert(s *sqlBuilder, table string) {
 		s.put(")")
 	}
 	s.put(" SELECT ")
-	s.each(len(m.columns), ", ", func(i int) { s.put(quoteColumn("pgrst_body", m.columns[i].Name)) })
+	s.each(len(m.columns), ", ", func(i int) { s.put(quoteColumn("slip_body", m.columns[i].Name)) })
 	s.put(" FROM ")
 	m.writePayload(s)
 	sep := " WHERE "
@@ -80,14 +80,14 @@ func (m *mutation) writeInsert(s *sqlBuilder, table string) {
 		countInserted(s, "+ 1", "0")
 		sep = " AND "
 	}
-	m.writeWhere(s, "pgrst_body", sep) // of a PUT, whose row must be the one that the URL names
+	m.writeWhere(s, "slip_body", sep) // of a PUT, whose row must be the one that the URL names
 	m.writeConflict(s)
 }
 
 // countInserted counts in a setting, as a side effect of a condition that always holds: rows go up when they are
 // offered and down again when they turn out to be there.
 func countInserted(s *sqlBuilder, change, never string) {
-	s.put("set_config('pgrst.inserted', (coalesce(nullif(current_setting('pgrst.inserted', true), '')::int, 0) ", change,
+	s.put("set_config('slipstream.inserted', (coalesce(nullif(current_setting('slipstream.inserted', true), '')::int, 0) ", change,
 		")::text, true) <> '", never, "'")
 }
 
@@ -115,28 +115,28 @@ func (m *mutation) writeUpdate(s *sqlBuilder, table string) {
 	s.put("UPDATE ", table, " SET ")
 	s.each(len(m.columns), ", ", func(i int) {
 		name := m.columns[i].Name
-		s.put(QuoteIdent(name), " = ", quoteColumn("pgrst_body", name))
+		s.put(QuoteIdent(name), " = ", quoteColumn("slip_body", name))
 	})
 	s.put(" FROM ")
 	m.writePayload(s)
 	m.writeRows(s, table)
 }
 
-// writePayload puts the payload as a row source pgrst_body.
+// writePayload puts the payload as a row source slip_body.
 func (m *mutation) writePayload(s *sqlBuilder) {
 	switch {
 	case len(m.columns) > 0 && m.defaults:
 		m.writeDocument(s)
 		s.put(", LATERAL ")
-		m.writeRecords(s, "jsonb", func() { s.put("pgrst_document.val") })
+		m.writeRecords(s, "jsonb", func() { s.put("slip_document.val") })
 	case len(m.columns) > 0:
 		m.writeRecords(s, "json", func() { s.bindPayload("json") })
 	case m.array:
 		s.put("json_array_elements(")
 		s.bindPayload("json")
-		s.put(") pgrst_body")
+		s.put(") slip_body")
 	default:
-		s.put("(VALUES (1)) pgrst_body") // {} is one row of defaults
+		s.put("(VALUES (1)) slip_body") // {} is one row of defaults
 	}
 }
 
@@ -147,13 +147,13 @@ func (s *sqlBuilder) bindPayload(typ string) {
 
 // writeRecords puts the rows of a document. Columns of a data representation are parsed by its function.
 func (m *mutation) writeRecords(s *sqlBuilder, typ string, document func()) {
-	name := "pgrst_body"
+	name := "slip_body"
 	if m.parsed() {
 		name = "pgrst_raw"
 		s.put("(SELECT ")
 		s.each(len(m.columns), ", ", func(i int) { m.writeParsed(s, m.columns[i]) })
 		s.put(" FROM ")
-		defer s.put(") pgrst_body")
+		defer s.put(") slip_body")
 	}
 	s.put(typ, "_to_record")
 	if m.array {
@@ -188,21 +188,21 @@ func (m *mutation) parsed() bool {
 	return slices.ContainsFunc(m.columns, func(c *schema.Column) bool { return m.parser(c) != schema.Name{} })
 }
 
-// writeDocument puts the payload with the defaults of its columns under every object, as pgrst_document.val.
+// writeDocument puts the payload with the defaults of its columns under every object, as slip_document.val.
 func (m *mutation) writeDocument(s *sqlBuilder) {
 	s.put("(SELECT ")
 	if !m.array {
 		m.writeDefaults(s)
 		s.put(" || ")
 		s.bindPayload("jsonb")
-		s.put(" AS val) pgrst_document")
+		s.put(" AS val) slip_document")
 		return
 	}
 	s.put("jsonb_agg(")
 	m.writeDefaults(s)
 	s.put(" || elem) AS val FROM jsonb_array_elements(")
 	s.bindPayload("jsonb")
-	s.put(") elem) pgrst_document")
+	s.put(") elem) slip_document")
 }
 
 // writeDefaults puts an object of default expressions. They come from the catalog, not from the client.

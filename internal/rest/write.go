@@ -43,7 +43,7 @@ func (a *answer) takeWritten(values [][]byte) {
 }
 
 // writtenSQL is gucSQL for writes, with the number of rows that an upsert has inserted.
-const writtenSQL = gucSQL + ", nullif(current_setting('pgrst.inserted', true), '')"
+const writtenSQL = gucSQL + ", nullif(current_setting('slipstream.inserted', true), '')"
 
 // transact runs a write or a call that may write, and answers once its fate is decided. Whatever can still refuse the
 // answer is looked at before COMMIT, so that a refused write leaves nothing behind.

@@ -134,12 +134,12 @@ create function public.st_asgeojson(f anyelement) returns text immutable languag
 -- names that are ours, and names that only just are names
 create table api.q (
   id int primary key, x int, q int, p int, r int, k int, n int, c int, u int, o1 int, present bool, "row" int,
-  pgrst_source int, pgrst_call int, pgrst_scalar int, _postgrest_t int, q_x_1 int, x_1 int, pgrst_order_1 int, films int);
-insert into api.q (id, x, q, _postgrest_t, q_x_1, k) values (1, 10, 11, null, 13, 3), (2, null, null, 1, null, 4);
+  slip_source int, slip_call int, pgrst_scalar int, slip_page int, q_x_1 int, x_1 int, pgrst_order_1 int, films int);
+insert into api.q (id, x, q, slip_page, q_x_1, k) values (1, 10, 11, null, 13, 3), (2, null, null, 1, null, 4);
 create table api.x (id int primary key, q_id int references api.q, x_q_1 int, x int, q_x_1 int);
 insert into api.x values (1, 1, 5, 6, 7), (2, 1, null, null, null);
-create table api.pgrst_source (id int primary key, _postgrest_t int references api.q);
-insert into api.pgrst_source values (1, 2);
+create table api.slip_source (id int primary key, slip_page int references api.q);
+insert into api.slip_source values (1, 2);
 create table api."we""ird \tab,le.(é)" (id int primary key, "c""ol \u, .(ü)" text, q_id int references api.q);
 insert into api."we""ird \tab,le.(é)" values (1, 'v', 1);
 create table api.a23456789_123456789_123456789_123456789_123456789_123456789_123 (
