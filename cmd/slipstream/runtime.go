@@ -13,4 +13,4 @@ func tuneRuntime() {
 	}
 }
 
-const gcPercent = 300
+const gcPercent = 400
