@@ -194,7 +194,7 @@ func TestStreamsTakeBoundedMemory(t *testing.T) {
 		n, err := io.CopyN(io.Discard, response.Body, 5<<20)
 		read += n
 		most = max(most, heap())
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

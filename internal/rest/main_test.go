@@ -2,7 +2,6 @@ package rest_test
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -88,17 +87,4 @@ func (a *api) request(t testing.TB, method, target string, headers ...string) *h
 		r.Header.Add(name, value)
 	}
 	return r.WithContext(auth.WithCaller(r.Context(), a.caller))
-}
-
-// get answers a GET.
-func (a *api) get(t testing.TB, target string, headers ...string) (*http.Response, string) {
-	t.Helper()
-	w := httptest.NewRecorder()
-	a.ServeHTTP(w, a.request(t, http.MethodGet, target, headers...))
-	result := w.Result()
-	body, err := io.ReadAll(result.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return result, string(body)
 }
