@@ -105,7 +105,8 @@ type Config struct {
 	RequestMaxBody       int64 // bytes, default 64 MiB
 	RequestMaxDepth      int   // nesting of embeds and logic trees, default 32
 	RequestMaxConditions int   // filters and logic leaves, default 512
-	RequestMaxFields     int   // selected fields and embeds, default 2048
+	RequestMaxFields     int   // selected fields and embeds, default 1600
+	RequestMaxEmbeds     int   // embedded resources, default 64
 	ResponseBuffer       int64 // bytes held back before an answer is streamed, default 1 MiB
 
 	// Admin server.

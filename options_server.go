@@ -89,9 +89,14 @@ func limitOptions() []option {
 			doc:  "Most filters in one request.",
 		},
 		{
-			name: "request-max-fields", own: true, defaultText: "2048", reloadable: true,
+			name: "request-max-fields", own: true, defaultText: "1600", reloadable: true,
 			bind: func(c *Config) value { return number{p: &c.RequestMaxFields, min: 1} },
-			doc:  "Most selected fields and embedded resources in one request.",
+			doc:  "Most selected fields and embedded resources in one request. PostgreSQL takes 1664 columns.",
+		},
+		{
+			name: "request-max-embeds", own: true, defaultText: "64", reloadable: true,
+			bind: func(c *Config) value { return number{p: &c.RequestMaxEmbeds, min: 1} },
+			doc:  "Most embedded resources in one request. Each is a join, and PostgreSQL plans a hundred of them for seconds.",
 		},
 		{
 			name: "response-buffer", own: true, defaultText: "1MiB", reloadable: true,

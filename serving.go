@@ -159,7 +159,7 @@ func (c Config) rest(s *Server) rest.Options {
 	o := rest.Options{
 		Request: request.Settings{
 			Schemas: c.DBSchemas, RootSpec: qualified(c.DBRootSpec).Name,
-			Limits: request.Limits{Depth: c.RequestMaxDepth, Conditions: c.RequestMaxConditions, Fields: c.RequestMaxFields},
+			Limits: request.Limits{Depth: c.RequestMaxDepth, Conditions: c.RequestMaxConditions, Fields: c.RequestMaxFields, Embeds: c.RequestMaxEmbeds},
 		},
 		Plan: plan.Options{
 			Aggregates: c.DBAggregatesEnabled, Explain: c.DBPlanEnabled, MaxRows: int64(c.DBMaxRows),

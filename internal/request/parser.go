@@ -15,6 +15,7 @@ type parser struct {
 	q          *Query
 	limits     Limits
 	fields     int
+	embeds     int
 	conditions int
 	refusal    *apierr.Error
 }
@@ -23,7 +24,8 @@ type parser struct {
 const (
 	defaultDepth      = 32
 	defaultConditions = 512
-	defaultFields     = 2048
+	defaultFields     = 1600
+	defaultEmbeds     = 64
 )
 
 func (l Limits) withDefaults() Limits {
@@ -35,6 +37,9 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.Fields <= 0 {
 		l.Fields = defaultFields
+	}
+	if l.Embeds <= 0 {
+		l.Embeds = defaultEmbeds
 	}
 	return l
 }
@@ -54,6 +59,11 @@ func (p *parser) value(text string) Value {
 func (p *parser) countField() bool {
 	p.fields++
 	return p.fields <= p.limits.Fields || p.refuse("fields", "selected fields, embeds and order terms", p.limits.Fields)
+}
+
+func (p *parser) countEmbed() bool {
+	p.embeds++
+	return p.embeds <= p.limits.Embeds || p.refuse("embeds", "embedded resources", p.limits.Embeds)
 }
 
 func (p *parser) countCondition() bool {

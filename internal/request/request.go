@@ -14,7 +14,8 @@ type Settings struct {
 type Limits struct {
 	Depth      int // nesting of embeds and of logic trees, default 32
 	Conditions int // filters and logic leaves, default 512
-	Fields     int // selected fields and embeds, default 2048
+	Fields     int // selected fields, embeds and order terms, default 1600: PostgreSQL takes 1664 columns
+	Embeds     int // embedded resources, default 64: PostgreSQL plans 130 joins for seconds
 }
 
 // Target is what kind of thing the path names.

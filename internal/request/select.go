@@ -137,7 +137,7 @@ func (p *parser) embedBody(sel *Select, e Embed, depth int) bool {
 		return false
 	}
 	sel.Embeds = append(sel.Embeds, e)
-	return p.countField()
+	return p.countEmbed() && p.countField()
 }
 
 // field reads column::cast.aggregate()::cast or count()::cast from head on.

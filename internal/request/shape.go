@@ -3,8 +3,9 @@ package request
 import "encoding/binary"
 
 // AppendShape appends an encoding of all that decides how the query is planned:
-// everything but the texts of Values, and of Cursor whether there is one. Two
-// queries have the same shape exactly when they differ in those texts at most.
+// everything but the texts of Values, and of Cursor, limits and offsets whether
+// there is one. Two queries have the same shape exactly when they differ in
+// those texts and numbers at most.
 func (q *Query) AppendShape(dst []byte) []byte {
 	s := shape(dst)
 	s.selection(&q.Select)
@@ -25,8 +26,8 @@ func (q *Query) AppendShape(dst []byte) []byte {
 	s.count(len(q.Windows))
 	for _, w := range q.Windows {
 		s.texts(w.Path)
-		s.number(w.Limit)
-		s.number(w.Offset)
+		s.flag(w.Limit != NoLimit)
+		s.flag(w.Offset > 0)
 	}
 	s.count(len(q.Params))
 	for _, p := range q.Params {
