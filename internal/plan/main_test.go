@@ -100,7 +100,7 @@ func (c *cinema) run(t testing.TB, sql string, args [][]byte) (*result, error) {
 func parse(method, target string, header http.Header) (*request.Request, error) {
 	path, query, _ := strings.Cut(target, "?")
 	u := &url.URL{Path: path, RawQuery: strings.NewReplacer(" ", "%20", "+", "%2B", "#", "%23").Replace(query)}
-	s := request.Settings{Schemas: []string{"api", "other"}, Limits: request.Limits{Depth: 200, Conditions: 5000, Fields: 5000}}
+	s := request.Settings{Schemas: []string{"api", "other"}, Limits: request.Limits{Depth: 200, Conditions: 5000, Fields: 5000, Embeds: 5000}}
 	return request.Parse(method, u, header, s)
 }
 

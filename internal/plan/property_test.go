@@ -22,7 +22,7 @@ import (
 // parse parses a target that is percent-encoded.
 func (r drawn) parse() (*request.Request, error) {
 	path, query, _ := strings.Cut(r.target, "?")
-	limits := request.Limits{Depth: 200, Conditions: 5000, Fields: 5000}
+	limits := request.Limits{Depth: 200, Conditions: 5000, Fields: 5000, Embeds: 5000}
 	return request.Parse(r.method, &url.URL{Path: path, RawQuery: query}, r.header, request.Settings{Schemas: []string{"api", "other"}, Limits: limits})
 }
 

@@ -53,7 +53,7 @@ func fuzzGrammar(f *testing.F, name string) {
 			if len(text) > 1000 || checkText(text) != nil {
 				t.Skip()
 			}
-			p := parser{scanner: scanner{s: text}, q: &Query{}, limits: Limits{Depth: 2000, Conditions: 2000, Fields: 2000}}
+			p := parser{scanner: scanner{s: text}, q: &Query{}, limits: Limits{Depth: 2000, Conditions: 2000, Fields: 2000, Embeds: 2000}}
 			parsed := g.parse(&p)
 			o := g.rule(&source{text: []rune(text), watch: -1}, 0)
 			if parsed != o.ok {

@@ -11,7 +11,7 @@ import (
 
 func TestLimits(t *testing.T) {
 	limited := settings
-	limited.Limits = request.Limits{Depth: 3, Conditions: 4, Fields: 5}
+	limited.Limits = request.Limits{Depth: 3, Conditions: 4, Fields: 5, Embeds: 3}
 	tests := []struct {
 		query, limit string
 	}{
@@ -27,6 +27,8 @@ func TestLimits(t *testing.T) {
 		{"select=a,b,c,d,e", ""},
 		{"select=a,b,c,d,e,f", "fields"},
 		{"select=a,b(c,d),e,f", "fields"},
+		{"select=a(),b(),...c()", ""},
+		{"select=a(),b(c(),d())", "embeds"},
 		{"select=a,b,c&order=d,e,f", "fields"},
 		{"columns=a,b,c,d,e,f", "fields"},
 	}
