@@ -73,8 +73,9 @@ func (db *DB) connectError(ctx context.Context, err error) error {
 // lost tells that a connection turned out to be dead. What killed it, such as a restart of the server, has most likely
 // killed the others too. The first to find out does away with them; those who lose one of the same generation later
 // must not do away with the new ones.
-func (db *DB) lost(s *session) {
+func (db *DB) lost(s *session, err error) {
 	if db.generation.CompareAndSwap(s.generation, s.generation+1) {
+		db.options.Logger.Warn("database connection lost; all are renewed", "error", err)
 		db.reset()
 	}
 }
@@ -114,7 +115,7 @@ func (db *DB) use(conn *pgxpool.Conn, f func(*pgxpool.Conn) (bool, error)) (agai
 	again, err = f(conn)
 	// pgx closes the connection that a context has ended, too: that one was not lost.
 	if err != nil && conn.Conn().IsClosed() && !ended(err) {
-		db.lost(sessionOf(conn.Conn().PgConn()))
+		db.lost(sessionOf(conn.Conn().PgConn()), err)
 		var known *LostError
 		if !errors.As(err, &known) {
 			err = &LostError{Err: err}

@@ -20,7 +20,7 @@ func (t *trip) exchange() error {
 		if _, err := t.wire.Conn().Write(t.out); err != nil {
 			return t.lose(err)
 		}
-		return t.receive()
+		return t.receive(nil)
 	}
 	written := make(chan struct{})
 	go func() {
@@ -28,19 +28,19 @@ func (t *trip) exchange() error {
 		_, _ = t.wire.Conn().Write(t.out) // an error shows in the answer
 	}()
 	defer func() {
-		if t.status == 0 {
+		if t.status == 0 { // neither side may be left writing
 			closeNow(t.wire)
-			t.broken = true
+			_ = t.lose(errUnwanted)
 		}
 		<-written
 	}()
-	return t.receive()
+	return t.receive(nil)
 }
 
-// receive reads up to ReadyForQuery. After the first error there is nothing to pass on any more.
-func (t *trip) receive() (failure error) {
+// receive reads up to ReadyForQuery. After the first failure there is nothing to pass on any more.
+func (t *trip) receive(failure error) error {
 	frontend := t.wire.Frontend()
-	for t.status == 0 {
+	for t.status == 0 && t.loss == nil {
 		m, err := frontend.Receive()
 		if err == nil {
 			err = t.handle(m, failure != nil)
@@ -49,9 +49,6 @@ func (t *trip) receive() (failure error) {
 		}
 		if failure == nil {
 			failure = err
-		}
-		if t.broken {
-			break
 		}
 	}
 	return failure
@@ -66,7 +63,7 @@ func (t *trip) handle(m pgproto3.BackendMessage, failed bool) error {
 		}
 	case *pgproto3.BindComplete:
 		t.bound = t.at + 1
-		if s := t.steps[t.at]; s.statement != internal {
+		if s := t.steps[t.at]; s.statement != internal && !failed {
 			t.sunk = true
 			return t.interruptOn(t.sink.Columns(s.statement, s.prepared.columns))
 		}
@@ -97,12 +94,15 @@ func columnNames(m *pgproto3.RowDescription) []string {
 // interruptOn ends the statement when the sink wants no more of it: the server would send all of the rest.
 func (t *trip) interruptOn(err error) error {
 	if err != nil {
-		t.once()
+		t.interruptNow()
 	}
 	return err
 }
 
 func (t *trip) lose(err error) error {
-	t.broken = true
-	return &LostError{Err: err}
+	err = &LostError{Err: err}
+	if t.loss == nil {
+		t.loss = err
+	}
+	return err
 }

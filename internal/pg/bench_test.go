@@ -38,7 +38,7 @@ func TestAReadAllocatesLittle(t *testing.T) {
 	w := newWorld(t)
 	read := pointRead(t, w, run(t, pg.Options{DSN: w.dsn, MaxConns: 1}))
 	read()
-	if n := testing.AllocsPerRun(200, read); n > 15 {
+	if n := testing.AllocsPerRun(200, read); n > 8 {
 		t.Errorf("%v allocations", n)
 	}
 }

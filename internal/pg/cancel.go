@@ -9,16 +9,19 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// canceller ends what runs on a connection when a context ends. Its connection can be used again afterwards only if
-// every request to cancel is known to have had its effect: a late one would hit the next statement.
+// canceller ends what runs on a connection, when a context ends or nobody wants the rest. Its connection can be used
+// again afterwards only if every request to cancel is known to have had its effect: a late one would hit the next
+// statement.
 type canceller struct {
-	wire   *pgconn.PgConn
-	grace  time.Duration // see DB.cancelGrace
-	stop   func() bool   // of the context's watch; nil when there is none
-	over   chan struct{} // of one element, sent when there is nothing left to cancel
-	done   sync.WaitGroup
-	used   bool        // the connection has got a deadline
-	unsure atomic.Bool // a request to cancel may still be under way
+	wire      *pgconn.PgConn
+	grace     time.Duration // see DB.cancelGrace
+	stop      func() bool   // of the context's watch; nil when there is none
+	interrupt bool          // it was asked to cancel without the context
+	begun     atomic.Bool
+	over      chan struct{} // of one element, sent when there is nothing left to cancel
+	done      sync.WaitGroup
+	used      bool        // the connection has got a deadline
+	unsure    atomic.Bool // a request to cancel may still be under way
 }
 
 // watch begins to heed ctx, until unwatch.
@@ -30,15 +33,22 @@ func (c *canceller) watch(ctx context.Context) {
 	c.stop = context.AfterFunc(ctx, c.cancel)
 }
 
-// unwatch reports whether it had come to a cancellation. After it, none is under way from here.
-func (c *canceller) unwatch() bool {
-	if c.stop == nil {
-		return false
+// interruptNow begins to cancel, until unwatch, without waiting for the end of the context.
+func (c *canceller) interruptNow() {
+	c.interrupt = true
+	c.done.Add(1)
+	go c.cancel()
+}
+
+// unwatch reports whether the context has ended. After it, no cancellation is under way from here.
+func (c *canceller) unwatch() (ended bool) {
+	if c.stop != nil {
+		if ended = !c.stop(); !ended {
+			c.done.Done()
+		}
+		c.stop = nil
 	}
-	stopped := c.stop()
-	c.stop = nil
-	if stopped {
-		c.done.Done()
+	if !ended && !c.interrupt {
 		return false
 	}
 	c.over <- struct{}{}
@@ -47,14 +57,18 @@ func (c *canceller) unwatch() bool {
 	case <-c.over:
 	default:
 	}
-	c.used = true
-	return true
+	c.begun.Store(false)
+	c.interrupt, c.used = false, true
+	return ended
 }
 
-// cancel asks the server to end the statement until it has ended: a request that comes before the server has begun
-// with the statement has no effect.
+// cancel asks the server to end the statement until it has ended: a request has no effect when it comes before the
+// server has begun with the statement, or between two of them.
 func (c *canceller) cancel() {
 	defer c.done.Done()
+	if !c.begun.CompareAndSwap(false, true) {
+		return
+	}
 	ctx, stop := c.limit()
 	defer stop()
 	for pause := 10 * time.Millisecond; ; pause *= 2 {
@@ -67,14 +81,6 @@ func (c *canceller) cancel() {
 		case <-time.After(pause):
 		}
 	}
-}
-
-// once cancels the statement that is known to run, or to have just ended.
-func (c *canceller) once() {
-	ctx, stop := c.limit()
-	defer stop()
-	c.used = true
-	c.request(ctx)
 }
 
 // limit bounds what still happens on the connection, and the requests to cancel it.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -251,6 +252,34 @@ func TestASinkThatPanics(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	until(t, w.super, sleepers, "0")
+}
+
+// TestASinkThatPanicsAmongLargeStatements leaves both sides writing.
+func TestASinkThatPanicsAmongLargeStatements(t *testing.T) {
+	w := newWorld(t)
+	db := run(t, pg.Options{DSN: w.dsn, MaxConns: 1})
+	echo := statement("select $1::text", strings.Repeat("x", 16<<20))
+	func() {
+		defer func() { _ = recover() }()
+		_ = db.Read(t.Context(), as(w.ann), []pg.Statement{echo, echo}, &got{onRow: func() error { panic("oh") }})
+	}()
+	read(t, db, as(w.ann), "select 1")
+}
+
+// TestACancellationLeavesNoDeadline: the connection is as good as before.
+func TestACancellationLeavesNoDeadline(t *testing.T) {
+	w := newWorld(t)
+	db := run(t, pg.Options{DSN: w.dsn, MaxConns: 1})
+	db.SetCancelGrace(500 * time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if _, err := tryRead(ctx, db, as(w.ann), "select pg_sleep(600)"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	backend := value(t, db, as(w.ann), "select pg_backend_pid()")
+	if now := value(t, db, as(w.ann), "select pg_backend_pid() from pg_sleep(0.6)"); now != backend {
+		t.Error("the connection is lost later")
+	}
 }
 
 // TestLargeResultsTakeLittleMemory streams 256 MB.

@@ -29,7 +29,8 @@ type Options struct {
 	Statements int
 	// ApplicationName is what pg_stat_activity shows, default slipstream.
 	ApplicationName string
-	Logger          *slog.Logger
+	// Logger is told when the database goes away and comes back; nobody when nil.
+	Logger *slog.Logger
 	// Trace, if not nil, is called around every Read. It gets the main statement and gives what to call at its end.
 	Trace func(ctx context.Context, sql string) (context.Context, func(error))
 }
@@ -87,7 +88,7 @@ func Open(o Options) (*DB, error) {
 	}
 	db := &DB{
 		options: o, config: config, places: make(chan struct{}, o.MaxConns),
-		heartbeat: 30 * time.Second, cancelGrace: 5 * time.Second, commitGrace: time.Minute,
+		gate: gate{log: o.Logger}, heartbeat: 30 * time.Second, cancelGrace: 5 * time.Second, commitGrace: time.Minute,
 	}
 	config.MaxConns = int32(o.MaxConns)
 	config.MaxConnIdleTime = o.MaxIdle

@@ -18,6 +18,13 @@ func (db *DB) Exec(ctx context.Context, sql string) error {
 	})
 }
 
+// Arguments are those of the statement that sets tx up.
+func (tx *Tx) Arguments() [][]byte {
+	var s settings
+	s.of(tx)
+	return s.args
+}
+
 // SetCancelGrace makes a cancelled statement's connection be given up sooner, or later.
 func (db *DB) SetCancelGrace(d time.Duration) { db.cancelGrace = d }
 

@@ -1,6 +1,7 @@
 package pg
 
 import (
+	"log/slog"
 	"sync"
 	"time"
 )
@@ -11,6 +12,7 @@ const retryPause = 250 * time.Millisecond
 // gate keeps callers from queueing up before a server that takes no connections. After a failed attempt all get its
 // error at once, save one at a time who tries again.
 type gate struct {
+	log   *slog.Logger
 	mu    sync.Mutex
 	err   *ConnectError // of the last attempt; nil after a success
 	again time.Time     // when the next attempt may be made
@@ -35,12 +37,18 @@ func (g *gate) pass(patience time.Duration) error {
 func (g *gate) opened() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.err != nil {
+		g.log.Info("the database takes connections again")
+	}
 	g.err = nil
 }
 
 func (g *gate) failed(err *ConnectError) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.err == nil {
+		g.log.Warn("the database takes no connections", "error", err.Err)
+	}
 	g.err, g.again = err, time.Now().Add(retryPause)
 	return err
 }

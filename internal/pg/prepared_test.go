@@ -135,6 +135,12 @@ func TestRolesAndSearchPathsHaveStatementsOfTheirOwn(t *testing.T) {
 }
 
 func TestStatementsOutliveChangesOfTheSchema(t *testing.T) {
+	for _, isolation := range []string{"", "repeatable read"} {
+		t.Run("isolation "+isolation, func(t *testing.T) { changeTheSchema(t, isolation) })
+	}
+}
+
+func changeTheSchema(t *testing.T, isolation string) {
 	w := newWorld(t,
 		"create type mood as enum ('sad', 'glad')",
 		"create table thing (id int, name text, mood mood default 'sad')", "insert into thing values (1, 'one')",
@@ -143,6 +149,8 @@ func TestStatementsOutliveChangesOfTheSchema(t *testing.T) {
 	p, dsn := newProxy(t, w.dsn)
 	const conns = 3
 	db := run(t, pg.Options{DSN: dsn, MaxConns: conns})
+	tx := as(w.ann)
+	tx.Isolation = isolation
 	statements := []pg.Statement{
 		statement("select count(*) from item where id = $1::int", "1"),
 		statement("select * from thing where id = $1", "1"),
@@ -152,7 +160,7 @@ func TestStatementsOutliveChangesOfTheSchema(t *testing.T) {
 	// All connections have stale statements, and every read must get over it.
 	readAll := func(what string) {
 		t.Helper()
-		if !t.Run(what, func(t *testing.T) { readOnAll(t, db, w, conns, statements...) }) {
+		if !t.Run(what, func(t *testing.T) { readOnAll(t, db, tx, conns, statements...) }) {
 			t.FailNow()
 		}
 	}

@@ -23,6 +23,7 @@ type proxy struct {
 	target   string                 // DSN of the server
 	frozen   func(cancel bool) bool // whether bytes of a session, or of a request to cancel, are held back
 	gone     bool
+	refusing bool
 	conns    []net.Conn
 	total    int      // connections of any kind
 	opened   int      // sessions, without requests to cancel
@@ -74,10 +75,13 @@ func (p *proxy) accept() {
 func (p *proxy) serve(client net.Conn) {
 	defer func() { _ = client.Close() }()
 	p.mu.Lock()
-	target := p.target
+	target, refusing := p.target, p.refusing
 	p.conns = append(p.conns, client)
 	p.total++
 	p.mu.Unlock()
+	if refusing {
+		return
+	}
 	config, err := pgconn.ParseConfig(target)
 	if err != nil {
 		p.t.Error(err)
@@ -143,6 +147,13 @@ func (p *proxy) retarget(dsn string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.target = dsn
+}
+
+// refuse closes new connections at once, or serves them again.
+func (p *proxy) refuse(refusing bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refusing = refusing
 }
 
 // cut closes all connections.

@@ -224,6 +224,14 @@ func TestSettingsKeepTheirOrderAndText(t *testing.T) {
 	}
 }
 
+func TestEmptySettingsAreNotNull(t *testing.T) {
+	for i, a := range (&pg.Tx{ReadWrite: true}).Arguments() {
+		if a == nil {
+			t.Errorf("argument %d is NULL", i)
+		}
+	}
+}
+
 func TestPreRequestRunsAsTheCallerBeforeTheStatement(t *testing.T) {
 	w := newWorld(t, `create function pre() returns void language plpgsql as $$ begin
 		if current_setting('app.stop', true) = 'yes' then raise sqlstate 'PT403' using message = 'no', detail = 'because', hint = 'ask'; end if;

@@ -31,15 +31,16 @@ type trip struct {
 	tooLarge error // what cannot be encoded
 
 	// Of the answer.
-	at     int  // the step that is being answered
-	bound  int  // how many steps the server has begun to execute
-	status byte // of the transaction as the last ReadyForQuery has it, 0 while there is more to come
-	broken bool // the connection is of no use any more
-	sunk   bool // the sink has got something
+	at     int   // the step that is being answered
+	bound  int   // how many steps the server has begun to execute
+	status byte  // of the transaction as the last ReadyForQuery has it, 0 while there is more to come
+	loss   error // why the connection is of no use any more
+	sunk   bool  // the sink has got something
 
 	// Messages to encode; as locals they would be allocated.
-	bind  pgproto3.Bind
-	parse pgproto3.Parse
+	parse  pgproto3.Parse
+	bind   pgproto3.Bind
+	runAll pgproto3.Execute
 }
 
 // step is the execution of one statement.
@@ -146,7 +147,7 @@ func (t *trip) execute(statement int, p *prepared, args [][]byte, formats []int1
 	}
 	t.bind = pgproto3.Bind{PreparedStatement: p.name, Parameters: args, ResultFormatCodes: formats}
 	t.encode(&t.bind)
-	t.encode(&pgproto3.Execute{})
+	t.encode(&t.runAll)
 	t.steps = append(t.steps, s)
 }
 
@@ -231,9 +232,11 @@ func (t *trip) rollback() {
 func (t *trip) end(db *DB) {
 	t.unwatch()
 	switch {
-	case t.broken:
-	case t.status == 0: // the answer was not read to its end: a sink panics
-		t.once()
+	case t.loss != nil:
+	case t.status == 0: // the sink panics
+		t.interruptNow()
+		_ = t.receive(errUnwanted)
+		t.unwatch()
 	case t.status != 'I':
 		_, stop := t.limit()
 		stop()
@@ -242,12 +245,14 @@ func (t *trip) end(db *DB) {
 	if t.status != 'I' || !t.clear() {
 		closeNow(t.wire)
 	}
-	if t.broken {
-		db.lost(t.session)
+	if t.loss != nil {
+		db.lost(t.session, t.loss)
 	}
 	db.release(t.conn)
 	t.recycle()
 }
+
+var errUnwanted = errors.New("nobody wants the answer")
 
 // closeNow closes without another word to a server that may not hear it.
 func closeNow(wire *pgconn.PgConn) {
