@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // contentLocation is the path with the query in canonical form: sorted by name, percent-encoded.
@@ -105,7 +106,7 @@ func (a *answer) locate(h *head) error {
 	sep := byte('?')
 	for i, name := range a.plan.write.Key {
 		out = append(out, sep)
-		out = append(appendComponent(out, name), '=')
+		out = append(appendComponent(out, filterName(name)), '=')
 		if key[i] == nil {
 			out = append(out, "is.null"...)
 		} else {
@@ -115,4 +116,19 @@ func (a *answer) locate(h *head) error {
 	}
 	h.location = string(out)
 	return nil
+}
+
+// filterName is a column's name as a filter is to write it: in quotes where the query's grammar would read it as
+// something else.
+func filterName(name string) string {
+	plain := !slices.Contains([]string{"select", "columns", "on_conflict", "order", "limit", "offset", "and", "or", "cursor"}, name)
+	for part := range strings.SplitSeq(name, "-") {
+		plain = plain && part != "" && part == strings.Trim(part, " ") && !strings.ContainsFunc(part, func(r rune) bool {
+			return !unicode.IsLetter(r) && !strings.ContainsRune("_$ 0123456789", r)
+		})
+	}
+	if plain {
+		return name
+	}
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(name) + `"`
 }
