@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -62,6 +63,20 @@ func TestAReadIsOneRoundTrip(t *testing.T) {
 				t.Errorf("transaction commands: %v", first.messages)
 			}
 		})
+	}
+}
+
+// TestAnIdleConnectionIsNotPinged: pgxpool would after a second.
+func TestAnIdleConnectionIsNotPinged(t *testing.T) {
+	w := newWorld(t)
+	p, dsn := newProxy(t, w.dsn)
+	db := run(t, pg.Options{DSN: dsn, MaxConns: 1})
+	read(t, db, as(w.ann), "select 1")
+	p.take()
+	time.Sleep(1100 * time.Millisecond)
+	read(t, db, as(w.ann), "select 1")
+	if seen := p.take(); seen.trips != 1 {
+		t.Errorf("%d round trips: %v", seen.trips, seen.messages)
 	}
 }
 
