@@ -221,6 +221,9 @@ func (n *node) limitArg() Arg {
 
 // writeCount puts SELECT 1 for every row that the level has without its window.
 func (n *node) writeCount(s *sqlBuilder) {
+	if s.counts++; s.counts > mostCounts {
+		return
+	}
 	s.put("SELECT 1")
 	n.writeFrom(s)
 	n.writeConditions(s, true)

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/slipstream-go/slipstream/internal/apierr"
 	"github.com/slipstream-go/slipstream/internal/request"
 	"github.com/slipstream-go/slipstream/internal/schema"
 )
@@ -13,6 +14,24 @@ type sqlBuilder struct {
 	strings.Builder
 	args  []Arg
 	texts map[constant]string // their placeholders
+	// counts is how many times writeCount was called, which ends at mostCounts.
+	counts int
+}
+
+// mostCounts bounds the sub-queries that tell whether an embed has rows. Where every level tests its embed m times, k
+// levels make m to the power of k of them: a short URL would be gigabytes of SQL.
+const mostCounts = 512
+
+// check refuses a statement that writeCount has left unfinished.
+func (s *sqlBuilder) check() error {
+	if s.counts <= mostCounts {
+		return nil
+	}
+	return &apierr.Error{
+		Code: "SLIP103", Message: "The query is too complex",
+		Details: "More than " + itoa(mostCounts) + " tests of whether embedded resources have rows",
+		Hint:    "Test each embed once with is.null; tests on several levels multiply.",
+	}
 }
 
 type constant struct{ text, cast string }

@@ -41,9 +41,11 @@ func (b *builder) read(root *node, a answer, f *schema.Function) (*Read, error) 
 	if a.media.Name == request.Plan {
 		out.Format = Explained
 	} else if f == nil {
-		b.estimate(out, root)
+		if err := b.estimate(out, root); err != nil {
+			return nil, err
+		}
 	}
-	return out, nil
+	return out, s.check()
 }
 
 // stored leaves the rows as they are stored where a handler of the relation's own takes them.
@@ -54,14 +56,15 @@ func (n *node) stored(a answer) {
 }
 
 // estimate adds EXPLAIN of the counted query, for count=planned and count=estimated.
-func (b *builder) estimate(out *Read, root *node) {
+func (b *builder) estimate(out *Read, root *node) error {
 	if c := b.request.Prefer.Count; c != "planned" && c != "estimated" {
-		return
+		return nil
 	}
 	s := &sqlBuilder{}
 	writeExplain(s, &request.PlanOptions{JSON: true})
 	root.writeCount(s)
 	out.EstimateSQL, out.EstimateArgs = s.String(), s.args
+	return s.check()
 }
 
 // statement writes the outermost SELECT.

@@ -59,7 +59,7 @@ func NewWrite(snapshot *schema.Snapshot, r *request.Request, o Options) (*Write,
 	default:
 		a.render = renderNothing
 	}
-	return b.write(root, m, a), nil
+	return b.write(root, m, a)
 }
 
 // writtenTree resolves what is returned. Filters of the top level choose the rows to write, not those to show.
@@ -218,7 +218,7 @@ func NotThatRow() error {
 }
 
 // write assembles the statement.
-func (b *builder) write(root *node, m *mutation, a answer) *Write {
+func (b *builder) write(root *node, m *mutation, a answer) (*Write, error) {
 	r := b.request
 	out := &Write{Relation: m.relation, Upsert: r.Method == "PUT" || r.Method == "POST" && r.Prefer.Resolution == "merge-duplicates"}
 	out.Media, out.Renames = a.media, b.renames
@@ -247,7 +247,7 @@ func (b *builder) write(root *node, m *mutation, a answer) *Write {
 		out.Format = Explained
 	}
 	out.SQL, out.Args = s.String(), s.args
-	return out
+	return out, s.check()
 }
 
 // writtenBody writes the one row of WrittenTotal … WrittenInserted.
