@@ -24,7 +24,11 @@ type listener struct {
 
 func listen(t testing.TB, dsn, channel string, heartbeat time.Duration) *listener {
 	t.Helper()
-	db, err := pg.Open(pg.Options{DSN: dsn, ConnectTimeout: 100 * time.Millisecond})
+	o := pg.Options{DSN: dsn}
+	if heartbeat > 0 {
+		o.ConnectTimeout = 500 * time.Millisecond // which bounds the question, too
+	}
+	db, err := pg.Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}

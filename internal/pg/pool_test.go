@@ -57,7 +57,7 @@ func TestWaitingForAConnectionEndsWithTheContext(t *testing.T) {
 func TestAServerThatIsAwayIsNotStormed(t *testing.T) {
 	w := newWorld(t)
 	p, dsn := newProxy(t, w.dsn)
-	db := run(t, pg.Options{DSN: dsn, MaxConns: 5, ConnectTimeout: 50 * time.Millisecond})
+	db := run(t, pg.Options{DSN: dsn, MaxConns: 5, ConnectTimeout: time.Second})
 	p.freeze(true)
 	refused := func() {
 		t.Helper()

@@ -196,10 +196,10 @@ func (t *trip) stale(err error) bool {
 // outdated tells the errors that a prepared statement gives when a table, type or function has changed under it: its
 // result is another one, or its arguments, whose types were found out at its preparation, do not fit any more.
 func (e *Error) outdated() bool {
-	switch {
-	case e.Code == "0A000":
+	switch e.Code {
+	case "0A000":
 		return e.Routine == "RevalidateCachedQuery"
-	case e.Code == "42501": // insufficient_privilege is an everyday answer
+	case "42501": // insufficient_privilege is an everyday answer
 		return false
 	}
 	return strings.HasPrefix(e.Code, "42")
