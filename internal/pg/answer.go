@@ -77,6 +77,8 @@ func (t *trip) handle(m pgproto3.BackendMessage, failed bool) error {
 		t.steps[t.at].prepared.accepted = true
 	case *pgproto3.RowDescription:
 		t.steps[t.at].prepared.columns = columnNames(m)
+	case *pgproto3.ParameterStatus:
+		t.session.report(m.Name, m.Value == t.wire.ParameterStatus(m.Name))
 	case *pgproto3.CopyInResponse, *pgproto3.CopyOutResponse, *pgproto3.CopyBothResponse:
 		return t.lose(fmt.Errorf("unexpected answer %T", m))
 	}

@@ -11,8 +11,10 @@ import (
 type session struct {
 	generation uint64 // see DB.generation
 	statements map[statementKey]*prepared
-	dead       []string // names that the next trip deallocates
-	prefix     string   // of the names
+	bytes      int                 // of their texts
+	dead       []string            // names that the next trip deallocates
+	altered    map[string]struct{} // reported parameters whose value is not that at the session's begin
+	prefix     string              // of the names
 	named      uint64
 	clock      uint64 // counts uses, to find the statement that was not used for longest
 }
@@ -29,6 +31,9 @@ type prepared struct {
 	accepted bool // by the server
 	used     uint64
 }
+
+// mostText bounds the texts of a session's statements, in bytes. The server takes some thirty times that for them.
+const mostText = 1 << 20
 
 const sessionKey = "slipstream.session"
 
@@ -57,15 +62,16 @@ func (s *session) touch(p *prepared) *prepared {
 	return p
 }
 
-// get finds a statement or makes a name for it. Where there are most statements already, the one that was not used for
-// longest makes room.
+// get finds a statement or makes a name for it. Where there are most statements already, or much text, those that were not
+// used for longest make room.
 func (s *session) get(key statementKey, most int) *prepared {
 	if p := s.statements[key]; p != nil {
 		return s.touch(p)
 	}
-	for len(s.statements) >= most {
+	for len(s.statements) > 0 && (len(s.statements) >= most || s.bytes+len(key.sql) > mostText) {
 		s.drop(s.oldest())
 	}
+	s.bytes += len(key.sql)
 	s.named++
 	p := &prepared{key: key, name: s.prefix + strconv.FormatUint(s.named, 36)}
 	s.statements[key] = p
@@ -85,6 +91,7 @@ func (s *session) oldest() (oldest *prepared) {
 func (s *session) drop(p *prepared) {
 	if s.statements[p.key] == p {
 		delete(s.statements, p.key)
+		s.bytes -= len(p.key.sql)
 		s.dead = append(s.dead, p.name)
 	}
 }
@@ -92,5 +99,19 @@ func (s *session) drop(p *prepared) {
 func (s *session) dropAll() {
 	for _, p := range s.statements {
 		s.drop(p)
+	}
+}
+
+// report notes that the server tells of a parameter, whose value is as it was at the session's begin or another one. A
+// function that sets one beyond its transaction, such as client_encoding or TimeZone, must not decide how the requests
+// of others are read and answered.
+func (s *session) report(name string, asBegun bool) {
+	switch {
+	case asBegun:
+		delete(s.altered, name)
+	case s.altered == nil:
+		s.altered = map[string]struct{}{name: {}}
+	default:
+		s.altered[name] = struct{}{}
 	}
 }

@@ -242,7 +242,7 @@ func (t *trip) end(db *DB) {
 		stop()
 		t.rollback()
 	}
-	if t.status != 'I' || !t.clear() {
+	if t.status != 'I' || !t.clear() || len(t.session.altered) > 0 {
 		closeNow(t.wire)
 	}
 	if t.loss != nil {
