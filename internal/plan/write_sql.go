@@ -149,7 +149,7 @@ func (s *sqlBuilder) bindPayload(typ string) {
 func (m *mutation) writeRecords(s *sqlBuilder, typ string, document func()) {
 	name := "slip_body"
 	if m.parsed() {
-		name = "pgrst_raw"
+		name = "slip_raw"
 		s.put("(SELECT ")
 		s.each(len(m.columns), ", ", func(i int) { m.writeParsed(s, m.columns[i]) })
 		s.put(" FROM ")
@@ -175,7 +175,7 @@ func (m *mutation) writeRecords(s *sqlBuilder, typ string, document func()) {
 }
 
 func (m *mutation) writeParsed(s *sqlBuilder, c *schema.Column) {
-	column := quoteColumn("pgrst_raw", c.Name)
+	column := quoteColumn("slip_raw", c.Name)
 	if f := m.parser(c); f != (schema.Name{}) {
 		s.put(QuoteName(f), "(", column, ") AS ", QuoteIdent(c.Name))
 		return
