@@ -22,7 +22,7 @@ func (s *Server) drain(ctx context.Context, srv *http.Server, accepting <-chan e
 	if err := (*s.listener.Load()).Close(); err != nil {
 		log.WarnContext(ctx, "close listener", slog.Any("error", err))
 	}
-	_ = <-accepting // else Shutdown would close the listener a second time, which is an error
+	<-accepting // else Shutdown would close the listener a second time, which is an error
 	s.waitEmpty(s.options.LastCall)
 
 	err := srv.Shutdown(ctx)
