@@ -23,6 +23,15 @@ func (a *answer) customize(h *head) (err error) {
 	return err
 }
 
+// takeCustom keeps what functions left, nil where they left nothing.
+func (a *answer) takeCustom(headers, status []byte) {
+	a.headers = append(a.headers[:0], headers...)
+	a.status = append(a.status[:0], status...)
+	if (headers != nil || status != nil) && !a.customizes.Load() {
+		a.customizes.Store(true)
+	}
+}
+
 // parseStatus reads the digits at the beginning, as PostgREST does. What is not a final status (RFC 9110, section 15)
 // cannot be sent.
 func parseStatus(text string) (int, error) {

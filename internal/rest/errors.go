@@ -54,7 +54,7 @@ func (h *Handler) databaseError(r *http.Request, err error) *apierr.Error {
 	case errors.As(err, &answered):
 		return sqlError(answered, authenticated(r))
 	case errors.As(err, &unreachable):
-		h.options.Logger.Warn("database connection error", "error", err)
+		h.options.Logger.Debug("database connection error", "error", err) // package pg has told it once, for all requests
 		return &apierr.Error{Code: "PGRST000", Message: "Database connection error. Retrying the connection.", Header: retry}
 	case errors.As(err, &lost) && lost.CommitUnknown:
 		h.options.Logger.Error("database connection lost at COMMIT: whether it took effect is not known", "id", requestID(telemetry.RequestFrom(r.Context())), "error", err)

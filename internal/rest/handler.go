@@ -3,6 +3,7 @@ package rest
 import (
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/slipstream-go/slipstream/internal/apierr"
@@ -62,6 +63,8 @@ type Handler struct {
 	catalog      func() *Catalog
 	plans        *planCache
 	descriptions descriptionCache
+	streams      chan struct{}     // as many as may hold a connection of the pool at a time: half of it
+	customizes   atomic.Bool       // a function has made use of response.headers or response.status
 	preRequest   string            // quoted
 	searchPaths  map[string]string // by schema
 }
@@ -84,6 +87,7 @@ func New(o Options, db *pg.DB, catalog func() *Catalog) *Handler {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	h := &Handler{options: o, db: db, catalog: catalog, plans: newPlanCache(o.PlanCache), searchPaths: map[string]string{}}
+	h.streams = make(chan struct{}, max(1, db.Stats().Max/2))
 	if o.PreRequest != (schema.Name{}) {
 		h.preRequest = plan.QuoteName(o.PreRequest)
 	}

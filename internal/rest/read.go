@@ -145,8 +145,7 @@ func (a *answer) Row(statement int, values [][]byte) error {
 	a.total = parseCount(values[plan.ColumnTotal])
 	a.rows = parseCount(values[plan.ColumnRows])
 	a.body = append(a.body[:0], values[plan.ColumnBody]...)
-	a.headers = append(a.headers[:0], values[plan.ColumnHeaders]...)
-	a.status = append(a.status[:0], values[plan.ColumnStatus]...)
+	a.takeCustom(values[plan.ColumnHeaders], values[plan.ColumnStatus])
 	if a.plan.Keyset != nil {
 		a.keyset = append(a.keyset[:0], values[plan.ColumnKeyset]...)
 	}

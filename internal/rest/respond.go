@@ -3,6 +3,7 @@ package rest
 import (
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/slipstream-go/slipstream/internal/apierr"
 	"github.com/slipstream-go/slipstream/internal/plan"
@@ -133,6 +134,13 @@ func (a *answer) finish(status int) {
 		return
 	}
 	a.fields.set(h, "Content-Length", strconv.Itoa(len(a.body)))
+	if len(a.body) > streamChunk {
+		// Less fits into the buffers on the way. A client that reads no more must not keep the body in memory for ever:
+		// it has the time of a stall for each MiB.
+		control := http.NewResponseController(a.w)
+		_ = control.SetWriteDeadline(time.Now().Add(a.options.StreamStall * time.Duration(1+len(a.body)>>20)))
+		defer func() { _ = control.SetWriteDeadline(time.Time{}) }() // for the connection's next answer
+	}
 	a.w.WriteHeader(status)
 	_, _ = a.w.Write(a.body) // a client that went away is no error of ours
 }

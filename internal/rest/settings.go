@@ -67,6 +67,10 @@ func (h *Handler) transaction(tx *pg.Tx, room []pg.Setting, r *http.Request, cal
 		pg.Setting{Name: "request.headers", Value: headersJSON(r)},
 		pg.Setting{Name: "request.cookies", Value: cookiesJSON(r)},
 	)
+	if h.customizes.Load() {
+		// A function may have set them for the whole session by mistake: its answer's cookies are not for the next caller.
+		tx.Settings = append(tx.Settings, pg.Setting{Name: "response.headers"}, pg.Setting{Name: "response.status"})
+	}
 }
 
 func searchPath(first string, extra []string) string {

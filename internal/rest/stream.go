@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/slipstream-go/slipstream/internal/apierr"
 	"github.com/slipstream-go/slipstream/internal/pg"
 	"github.com/slipstream-go/slipstream/internal/plan"
 	"github.com/slipstream-go/slipstream/internal/telemetry"
@@ -38,6 +39,7 @@ const (
 // chunked, and an error can only be shown by breaking the connection off: never is a well-formed half sent.
 func (a *answer) stream() error {
 	s := &streamer{answer: a}
+	defer s.leave()
 	// What the pre-request function sets must be known before the first byte goes out, what a called function sets
 	// is known after its rows only.
 	guc := pg.Statement{SQL: gucSQL}
@@ -66,6 +68,7 @@ type streamer struct {
 	*answer
 	started bool // the status line is out
 	held    bool // nothing may be sent yet: the answer to a write
+	placed  bool // it has one of the places of streams
 	skip    int  // leading columns that are not the answer's: total and presence of a counted result
 }
 
@@ -87,8 +90,7 @@ func (s *streamer) Columns(statement int, names []string) error {
 func (s *streamer) Row(statement int, values [][]byte) error {
 	switch statement {
 	case gucBefore, gucAfter:
-		s.headers = append(s.headers[:0], values[0]...)
-		s.status = append(s.status[:0], values[1]...)
+		s.takeCustom(values[0], values[1])
 		if len(values) > 2 { // writtenSQL
 			s.inserted = parseCount(values[2])
 		}
@@ -134,8 +136,32 @@ func (s *streamer) flush() error {
 	return nil
 }
 
+// enter takes one of the places of streams, or refuses. A stream holds its connection for as long as its client reads:
+// a few slow ones must not take all from the other requests.
+func (s *streamer) enter() error {
+	select {
+	case s.streams <- struct{}{}:
+		s.placed = true
+		return nil
+	default:
+		return &apierr.Error{
+			Code: "SLIP107", Message: "Too many large answers are being sent",
+			Hint: "Try again later, or ask for less at a time", Header: http.Header{"Retry-After": {"1"}},
+		}
+	}
+}
+
+func (s *streamer) leave() {
+	if s.placed {
+		<-s.streams
+	}
+}
+
 // start sends the head of an answer whose length is not known.
 func (s *streamer) start() error {
+	if err := s.enter(); err != nil {
+		return err
+	}
 	h := head{status: http.StatusOK, contentRange: "*/*"}
 	if total := s.total; total != noTotal && s.req.Prefer.Count == "exact" {
 		lower := s.req.Window.Offset

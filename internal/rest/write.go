@@ -15,19 +15,26 @@ import (
 
 // readBody reads and checks the body, up to the configured size.
 func (x *exchange) readBody() error {
+	if x.r.ContentLength > x.options.MaxBody {
+		return x.bodyTooLarge() // before a client that expects 100 is told to send it
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, x.options.MaxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return &apierr.Error{
-			Code: "SLIP104", Message: "The body is larger than " + strconv.FormatInt(tooLarge.Limit, 10) + " bytes",
-			Hint: "Send it in parts, or have request-max-body raised",
-		}
+		return x.bodyTooLarge()
 	case err != nil:
 		return &apierr.Error{Code: "PGRST102", Message: "The body could not be read", Cause: err}
 	}
 	x.req.Payload, err = x.req.ReadPayload(body)
 	return err
+}
+
+func (x *exchange) bodyTooLarge() error {
+	return &apierr.Error{
+		Code: "SLIP104", Message: "The body is larger than " + strconv.FormatInt(x.options.MaxBody, 10) + " bytes",
+		Hint: "Send it in parts, or have request-max-body raised",
+	}
 }
 
 var writeFormats = []int16{plan.WrittenBody: 1, plan.WrittenInserted: 0}
@@ -37,8 +44,7 @@ func (a *answer) takeWritten(values [][]byte) {
 	a.rows = parseCount(values[plan.WrittenRows])
 	a.location = append(a.location[:0], values[plan.WrittenLocation]...)
 	a.body = append(a.body[:0], values[plan.WrittenBody]...)
-	a.headers = append(a.headers[:0], values[plan.WrittenHeaders]...)
-	a.status = append(a.status[:0], values[plan.WrittenStatus]...)
+	a.takeCustom(values[plan.WrittenHeaders], values[plan.WrittenStatus])
 	a.inserted = parseCount(values[plan.WrittenInserted])
 }
 
