@@ -136,6 +136,9 @@ func (p *queryParser) fail(r rule, what, shown, text string) *apierr.Error {
 	if p.refusal != nil {
 		return p.refusal
 	}
+	if len(text) > mostDiagnosed {
+		return malformedNear(what, text, p.i)
+	}
 	return diagnose(r, what, shown, text)
 }
 
