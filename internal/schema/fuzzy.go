@@ -70,17 +70,23 @@ func (s *fuzzySet) best(wanted string, minScore float64) (string, float64) {
 		return "", 0
 	}
 	for size := maxGram; size >= minGram; size-- {
-		if name, score := s.bestByGrams(wanted, size); score >= minScore {
+		if name, score := s.bestByGrams(wanted, size, minScore); score >= minScore {
 			return name, score
 		}
 	}
 	return "", 0
 }
 
-func (s *fuzzySet) bestByGrams(wanted string, size int) (name string, score float64) {
+// bestByGrams is right about scores from minScore on.
+func (s *fuzzySet) bestByGrams(wanted string, size int, minScore float64) (name string, score float64) {
 	runes := []rune(wanted)
 	for _, i := range s.candidates(wanted, size) {
-		if v := similarity(runes, []rune(s.names[i].lower)); v > score {
+		found := []rune(s.names[i].lower)
+		// The distance is at least the difference of the lengths, and takes their product to compute.
+		if float64(min(len(runes), len(found))) < minScore*float64(max(len(runes), len(found))) {
+			continue
+		}
+		if v := similarity(runes, found); v > score {
 			name, score = s.names[i].original, v
 		}
 	}
