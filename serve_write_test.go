@@ -35,6 +35,8 @@ const (
 			end case;
 		end $$;
 		create trigger named_written instead of insert or update or delete on named for each row execute function named_written();
+		create view doubled as select i.id, i.name, g from item i, generate_series(1, 2) g;
+		create trigger doubled_written instead of delete on doubled for each row execute function named_written();
 		create function loud(item) returns text language sql stable as 'select upper($1.name)';
 		create function made_by(item) returns setof maker rows 1 language sql stable as 'select * from api.maker where id = $1.maker_id';
 	` + grantSQL
@@ -197,6 +199,8 @@ func TestDelete(t *testing.T) {
 		{"DELETE /item?limit=1", []string{"Range: 0-0"}, "", 204, "", nil, "2|nut|1|2 3|washer"},
 		{"DELETE /item?id=eq.3", []string{"Range: 5-9"}, "", 204, "", nil, "1|bolt|1.5|2 2|nut|1|2"},
 		{"DELETE /heap?limit=1", nil, "", 400, "*", []string{"Proxy-Status: PostgREST; error=SLIP106"}, ""},
+		{"DELETE /doubled?limit=1", nil, "", 400,
+			`{"code":"SLIP106","details":"'doubled' is a view that shows one key in several rows.","hint":null,"message":"The limit of 1 would write 2 rows"}`, nil, ""},
 		{"DELETE /item", []string{representation, acceptCSV}, "", 200, "*", []string{"Content-Type: text/csv; charset=utf-8"}, none},
 		{"DELETE /named?id=eq.1", nil, "", 204, "", nil, "2|nut|1|2 3|washer"},
 		{"DELETE /maker?id=eq.2", nil, "", 409, "*", []string{"Proxy-Status: PostgREST; error=23503"}, ""},

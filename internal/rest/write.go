@@ -106,6 +106,12 @@ func (a *answer) judge(h *head) error {
 	if err := a.checkAffected(); err != nil {
 		return err
 	}
+	if limit := a.req.Window.Limit; a.plan.write != nil && a.affects() && limit != request.NoLimit && a.rows > limit {
+		return &apierr.Error{
+			Code: "SLIP106", Message: "The limit of " + strconv.FormatInt(limit, 10) + " would write " + strconv.FormatInt(a.rows, 10) + " rows",
+			Details: "'" + a.req.Name + "' is a view that shows one key in several rows.",
+		}
+	}
 	if a.plan.write == nil {
 		if err := a.setPage(h); err != nil {
 			return err
