@@ -23,6 +23,10 @@ func (s *streamer) Restart() bool {
 // streamChunk is how much is written at a time once the answer is on its way, in bytes.
 const streamChunk = 64 << 10
 
+// placeWait is for how long an answer waits for one of the places of streams: long for quick clients, and short for
+// those who wait for the connection it holds meanwhile.
+const placeWait = time.Second
+
 // errClientStopped means that the rest of a stream could not be written.
 var errClientStopped = errors.New("the client took no more")
 
@@ -136,14 +140,18 @@ func (s *streamer) flush() error {
 	return nil
 }
 
-// enter takes one of the places of streams, or refuses. A stream holds its connection for as long as its client reads:
-// a few slow ones must not take all from the other requests.
+// enter takes one of the places of streams, or refuses after placeWait. A stream holds its connection for as long as its
+// client reads: a few slow ones must not take all from the other requests, while a burst of quick ones gets through.
 func (s *streamer) enter() error {
+	patience := time.NewTimer(placeWait)
+	defer patience.Stop()
 	select {
 	case s.streams <- struct{}{}:
 		s.placed = true
 		return nil
-	default:
+	case <-s.r.Context().Done():
+		return s.r.Context().Err()
+	case <-patience.C:
 		return &apierr.Error{
 			Code: "SLIP107", Message: "Too many large answers are being sent",
 			Hint: "Try again later, or ask for less at a time", Header: http.Header{"Retry-After": {"1"}},
