@@ -2,6 +2,7 @@ package rest
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -134,15 +135,25 @@ func (a *answer) finish(status int) {
 		return
 	}
 	a.fields.set(h, "Content-Length", strconv.Itoa(len(a.body)))
-	if len(a.body) > streamChunk {
-		// Less fits into the buffers on the way. A client that reads no more must not keep the body in memory for ever:
-		// it has the time of a stall for each MiB.
-		control := http.NewResponseController(a.w)
-		_ = control.SetWriteDeadline(time.Now().Add(a.options.StreamStall * time.Duration(1+len(a.body)>>20)))
-		defer func() { _ = control.SetWriteDeadline(time.Time{}) }() // for the connection's next answer
-	}
 	a.w.WriteHeader(status)
+	if len(a.body) > streamChunk {
+		a.writeLarge()
+		return
+	}
 	_, _ = a.w.Write(a.body) // a client that went away is no error of ours
+}
+
+// writeLarge writes a body that the buffers on the way do not hold. A client that does not take a MiB of it in the time
+// of a stall must not keep the rest in memory.
+func (a *answer) writeLarge() {
+	control := http.NewResponseController(a.w)
+	defer func() { _ = control.SetWriteDeadline(time.Time{}) }() // for the connection's next answer
+	for piece := range slices.Chunk(a.body, 1<<20) {
+		_ = control.SetWriteDeadline(time.Now().Add(a.options.StreamStall))
+		if _, err := a.w.Write(piece); err != nil {
+			return
+		}
+	}
 }
 
 // setLast sets what the end of the work decides.
