@@ -72,6 +72,8 @@ func (c Config) YAML() string {
 		plain := v.plain()
 		if o.secret {
 			plain = masked(plain)
+		} else if s, ok := plain.(string); ok {
+			plain = withoutPassword(s)
 		}
 		all = append(all, yaml.MapItem{Key: o.name, Value: plain})
 	}
@@ -118,6 +120,19 @@ func maskedText(s string) string {
 		}
 	}
 	u.RawQuery = query.Encode()
+	return strings.ReplaceAll(u.String(), url.QueryEscape(mask), mask)
+}
+
+// withoutPassword masks the password in an address of some service; any other text stays as it is.
+func withoutPassword(s string) string {
+	u, err := url.Parse(s)
+	if err != nil || u.User == nil {
+		return s
+	}
+	if _, ok := u.User.Password(); !ok {
+		return s
+	}
+	u.User = url.UserPassword(u.User.Username(), mask)
 	return strings.ReplaceAll(u.String(), url.QueryEscape(mask), mask)
 }
 

@@ -145,6 +145,9 @@ func TestYAMLMasksSecrets(t *testing.T) {
 			t.Error("dumping changed the configuration")
 		}
 	}
+	if dump := (slipstream.Config{OTLPEndpoint: "https://u:hunter2@traces:4318"}).YAML(); !strings.Contains(dump, "otlp-endpoint: https://u:********@traces:4318\n") {
+		t.Errorf("an address of another service:\n%s", dump)
+	}
 	if dump := (slipstream.Config{DBURI: "postgres://u:p@db/x"}).YAML(); !strings.Contains(dump, "db-uri: postgres://u:********@db/x\n") {
 		t.Errorf("the place of the database is lost:\n%s", dump)
 	}
