@@ -117,7 +117,7 @@ func adminOptions() []option {
 		{
 			name: "admin-server-port", defaultNote: "`server-port` + 1",
 			bind: func(c *Config) value { return port{p: &c.AdminServerPort, offOK: true} },
-			doc:  "Port of the admin server. PostgREST has none unless told to.",
+			doc:  "Port of the admin server; where the default is taken already, a free one. PostgREST has none unless told to.",
 		},
 		{
 			name: "admin-server-unix-socket", defaultNote: "none",

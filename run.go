@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"time"
 
@@ -85,6 +86,9 @@ func (s *Server) listen(ctx context.Context, cfg Config) error {
 	}
 	if err := s.admin.Listen(ctx); err != nil {
 		return fmt.Errorf("admin server: %w", errors.Join(err, s.api.Close()))
+	}
+	if at, ok := s.admin.Addr().(*net.TCPAddr); ok && cfg.adminBesideAPI() && at.Port != cfg.AdminServerPort {
+		s.log.Warn("the default port of the admin server is taken, it has another one", "taken", cfg.AdminServerPort)
 	}
 	s.log.Info("admin server listening", "address", s.AdminAddr())
 	return nil

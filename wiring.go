@@ -79,12 +79,16 @@ func (c Config) apiServer(log *slog.Logger) edge.ServerOptions {
 func (c Config) adminServer(log *slog.Logger) edge.ServerOptions {
 	return edge.ServerOptions{
 		Address: edge.Address{
-			Host: c.AdminServerHost, Port: max(c.AdminServerPort, 0),
+			Host: c.AdminServerHost, Port: max(c.AdminServerPort, 0), OrAnyPort: c.adminBesideAPI(),
 			Socket: c.AdminServerUnixSocket, SocketMode: socketMode(c.AdminServerUnixSocketMode),
 		},
 		DrainTimeout: time.Second, Log: log,
 	}
 }
+
+// adminBesideAPI is true where the admin server has its default port. PostgREST has none by default, so that a port which
+// happens to be taken must not keep the API from starting.
+func (c Config) adminBesideAPI() bool { return c.ServerPort > 0 && c.AdminServerPort == c.ServerPort+1 }
 
 func socketMode(octal string) fs.FileMode {
 	n, err := strconv.ParseUint(octal, 8, 32)

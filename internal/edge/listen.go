@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"syscall"
 )
 
 // Address says where a server listens.
@@ -18,6 +19,8 @@ type Address struct {
 	Host string
 	// Port of TCP; 0 takes a free one.
 	Port int
+	// OrAnyPort takes a free one where Port is taken already.
+	OrAnyPort bool
 	// ReusePort lets several processes listen on the same port (SO_REUSEPORT), so that a
 	// new one can take over before the old one drains. An error where the system has it not.
 	ReusePort bool
@@ -53,6 +56,15 @@ func (a Address) Listen(ctx context.Context) (net.Listener, error) {
 	if a.Socket != "" {
 		return a.listenUnix(ctx)
 	}
+	ln, err := a.listenTCP(ctx)
+	if a.OrAnyPort && errors.Is(err, syscall.EADDRINUSE) {
+		a.Port = 0
+		return a.listenTCP(ctx)
+	}
+	return ln, err
+}
+
+func (a Address) listenTCP(ctx context.Context) (net.Listener, error) {
 	var failures []error
 	for _, try := range a.attempts() {
 		var lc net.ListenConfig
