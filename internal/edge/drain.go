@@ -22,7 +22,8 @@ func (s *Server) drain(ctx context.Context, srv *http.Server, accepting <-chan e
 	if err := (*s.listener.Load()).Close(); err != nil {
 		log.WarnContext(ctx, "close listener", slog.Any("error", err))
 	}
-	<-accepting // else Shutdown would close the listener a second time, which is an error
+	// Waited for, else Shutdown would close the listener a second time, which is an error.
+	log.DebugContext(ctx, "no more connections are accepted", slog.Any("reason", <-accepting))
 	s.waitEmpty(s.options.LastCall)
 
 	err := srv.Shutdown(ctx)
