@@ -75,7 +75,9 @@ func (s *Server) whenLoaded(v *serving) edge.Middleware {
 func (v *serving) authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		info := telemetry.RequestFrom(r.Context())
-		info.StartTiming()
+		if v.config.ServerTimingEnabled {
+			info.StartTiming()
+		}
 		caller, err := v.verifier.Caller(r.Context(), r.Header.Get("Authorization"))
 		info.MarkTiming(telemetry.PhaseJWT)
 		if err != nil {

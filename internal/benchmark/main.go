@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -22,6 +24,7 @@ type options struct {
 	rounds  int
 	seconds int
 	stream  bool
+	profile string
 	strict  bool
 	// What no flag changes.
 	scenarios []scenario
@@ -38,6 +41,8 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	f.IntVar(&o.rounds, "rounds", 5, "rounds of each scenario")
 	f.IntVar(&o.seconds, "seconds", 5, "seconds of each side in a round")
 	f.BoolVar(&o.stream, "stream", false, "measure streams of a gigabyte instead")
+	f.StringVar(&o.profile, "profile", "", "only load the server with all scenarios in turn, and write its CPU profile to `FILE`")
+	only := f.String("only", "", "measure just the scenarios whose names contain `TEXT`, and write no report")
 	f.BoolVar(&o.strict, "strict", false, "end with exit code 1 when a target is missed")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -45,6 +50,13 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	if f.NArg() > 0 || o.rounds < 1 || o.seconds < 1 {
 		f.Usage()
 		return o, errors.New("wants flags only; rounds and seconds of 1 or more")
+	}
+	if *only != "" {
+		o.out = ""
+		o.scenarios = slices.DeleteFunc(o.scenarios, func(s scenario) bool { return !strings.Contains(s.name, *only) })
+	}
+	if len(o.scenarios) == 0 {
+		return o, fmt.Errorf("no scenario's name contains %q", *only)
 	}
 	return o, nil
 }
@@ -94,9 +106,12 @@ var errMissed = errors.New("a target was missed")
 func benchmark(ctx context.Context, o options, b *bed, about machine, out, progress io.Writer) error {
 	var r report
 	var err error
-	if o.stream {
+	switch {
+	case o.profile != "":
+		return withRun(ctx, o, b, progress, func(r *run) error { return r.writeProfile(ctx) })
+	case o.stream:
 		r, err = measureStreams(ctx, o, b, gigabyte, progress)
-	} else {
+	default:
 		r, err = measureRates(ctx, o, b, progress)
 	}
 	if err != nil {
@@ -116,32 +131,41 @@ func benchmark(ctx context.Context, o options, b *bed, about machine, out, progr
 }
 
 // measureRates compares Slipstream with pgbench.
-func measureRates(ctx context.Context, o options, b *bed, progress io.Writer) (_ report, err error) {
+func measureRates(ctx context.Context, o options, b *bed, progress io.Writer) (report report, err error) {
+	err = withRun(ctx, o, b, progress, func(r *run) error {
+		results, err := r.all(ctx)
+		if err != nil {
+			return err
+		}
+		select {
+		case <-time.After(o.settle):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		rss, err := r.server.rss()
+		report = ratesReport(o, r.wrk.version(ctx), results, rss)
+		return err
+	})
+	return report, err
+}
+
+// withRun starts a server on the bed for f.
+func withRun(ctx context.Context, o options, b *bed, progress io.Writer, f func(*run) error) (err error) {
 	dir, err := os.MkdirTemp("", "slipstream-benchmark-")
 	if err != nil {
-		return report{}, err
+		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	r := &run{options: o, bed: b, progress: progress}
 	if r.wrk, err = newWrk(dir); err != nil {
-		return report{}, err
+		return err
 	}
 	if r.pgbench, err = newPgbench(ctx, b, dir); err != nil {
-		return report{}, err
+		return err
 	}
 	if r.server, err = startServer(ctx, o.program, b, shop.Schema); err != nil {
-		return report{}, err
+		return err
 	}
 	defer r.server.stop()
-	results, err := r.all(ctx)
-	if err != nil {
-		return report{}, err
-	}
-	select {
-	case <-time.After(o.settle):
-	case <-ctx.Done():
-		return report{}, ctx.Err()
-	}
-	rss, err := r.server.rss()
-	return ratesReport(o, r.wrk.version(ctx), results, rss), err
+	return f(r)
 }

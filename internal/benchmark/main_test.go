@@ -25,6 +25,7 @@ func TestBenchmark(t *testing.T) {
 	o := options{program: buildServer(t), rounds: 1, seconds: 1, scenarios: scenarios()}
 	t.Run("answers", func(t *testing.T) { testAnswers(t, o, b) })
 	t.Run("rates", func(t *testing.T) { testRates(t, o, b) })
+	t.Run("profile", func(t *testing.T) { testProfile(t, o, b) })
 	t.Run("streams", func(t *testing.T) { testStreams(t, o, b) })
 }
 
@@ -118,6 +119,18 @@ func testRates(t *testing.T, o options, b *bed) {
 		if !strings.Contains(section, "| "+sc.name+" ") || !strings.Contains(progress.String(), sc.name) {
 			t.Errorf("%s is missing in\n%s", sc.name, section)
 		}
+	}
+}
+
+func testProfile(t *testing.T, o options, b *bed) {
+	needWrk(t)
+	o.profile = filepath.Join(t.TempDir(), "default.pgo")
+	if err := benchmark(t.Context(), o, b, machine{}, io.Discard, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	top, err := exec.CommandContext(t.Context(), "go", "tool", "pprof", "-top", "-cum", o.profile).CombinedOutput()
+	if err != nil || !strings.Contains(string(top), "rest.(*Handler).ServeHTTP") {
+		t.Errorf("the profile has nothing of the data API: %v\n%s", err, top)
 	}
 }
 

@@ -3,6 +3,7 @@ package pg
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -33,6 +34,12 @@ func (db *DB) release(conn *pgxpool.Conn) {
 	db.leavePlace()
 }
 
+var placeTimers = sync.Pool{New: func() any {
+	t := time.NewTimer(time.Hour)
+	t.Stop()
+	return t
+}}
+
 // takePlace waits its turn. It makes a timer only when it has to wait.
 func (db *DB) takePlace(ctx context.Context) error {
 	select {
@@ -42,8 +49,12 @@ func (db *DB) takePlace(ctx context.Context) error {
 	}
 	db.waiting.Add(1)
 	defer db.waiting.Add(-1)
-	timeout := time.NewTimer(db.options.AcquireTimeout)
-	defer timeout.Stop()
+	timeout := placeTimers.Get().(*time.Timer)
+	timeout.Reset(db.options.AcquireTimeout)
+	defer func() {
+		timeout.Stop() // and nothing is in its channel (https://pkg.go.dev/time#Timer.Stop)
+		placeTimers.Put(timeout)
+	}()
 	select {
 	case db.places <- struct{}{}:
 		return nil

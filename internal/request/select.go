@@ -1,5 +1,7 @@
 package request
 
+import "strings"
+
 // forest reads one level of select=. Like PostgREST's it ends at the first
 // thing that cannot begin an item, so the level may be empty; whether what
 // follows is allowed there is for the caller to say.
@@ -71,7 +73,8 @@ func (p *parser) star(sel *Select) bool {
 
 func (p *parser) addField(sel *Select, f Field) bool {
 	if sel.Fields == nil {
-		sel.Fields = make([]Field, 0, 4)
+		rest := strings.Count(p.s[p.i:], ",") // those of embeds to come are in it, too
+		sel.Fields = make([]Field, 0, 1+min(rest, 15))
 	}
 	sel.Fields = append(sel.Fields, f)
 	return p.countField()

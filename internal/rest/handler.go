@@ -107,7 +107,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serve returns an error only as long as nothing of the answer was written and no header of it set.
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 	info := telemetry.RequestFrom(r.Context())
-	info.StartTiming()
+	if h.options.ServerTiming {
+		info.StartTiming()
+	}
 	catalog := h.catalog()
 	if catalog == nil {
 		return ErrNoCatalog()
