@@ -20,6 +20,7 @@ type run struct {
 // round is one turn of both sides.
 type round struct {
 	pgbench float64 // transactions per second
+	bare    float64 // without the settings; 0 where the rows depend on them
 	load    load
 	// What Slipstream used for one request.
 	cpu            time.Duration
@@ -28,10 +29,13 @@ type round struct {
 
 func (r round) ratio() float64 { return r.load.rate / r.pgbench }
 
+func (r round) bareRatio() float64 { return r.load.rate / r.bare }
+
 // result is what was measured of a scenario.
 type result struct {
 	scenario scenario
 	script   pgbenchScript
+	bare     pgbenchScript // of the statement alone; empty where the rows depend on the settings
 	rounds   []round
 	rss      int64 // Slipstream's at the end, in bytes
 }
@@ -39,12 +43,17 @@ type result struct {
 // warmup is how long each side runs before the first round, in seconds.
 const warmup = 2
 
-// measure runs a scenario: both sides in turn, so that what else happens on the machine meets both.
+// measure runs a scenario: all sides in turn, so that what else happens on the machine meets both.
 func (r *run) measure(ctx context.Context, sc scenario, ref reference, keys keyRange) (result, error) {
 	res := result{scenario: sc}
 	var err error
 	if res.script, err = ref.script(keys); err != nil {
 		return res, err
+	}
+	if !sc.asCustomer {
+		if res.bare, err = ref.bare().script(keys); err != nil {
+			return res, err
+		}
 	}
 	if err := r.warmUp(ctx, res, keys); err != nil {
 		return res, err
@@ -74,6 +83,11 @@ func (r *run) warmUp(ctx context.Context, res result, keys keyRange) error {
 func (r *run) round(ctx context.Context, res result, keys keyRange, seed int) (one round, err error) {
 	if one.pgbench, err = r.pgbench.rate(ctx, res.script, r.seconds); err != nil {
 		return one, err
+	}
+	if res.bare.text != "" {
+		if one.bare, err = r.pgbench.rate(ctx, res.bare, r.seconds); err != nil {
+			return one, err
+		}
 	}
 	before, err := r.server.usage(ctx)
 	if err != nil {

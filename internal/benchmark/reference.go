@@ -23,7 +23,7 @@ type statement struct {
 
 // reference is what a request makes the database do.
 type reference struct {
-	// settings goes before main in its transaction; its sql may be empty.
+	// settings goes before main in its transaction; none when its sql is empty.
 	settings statement
 	main     statement
 }
@@ -45,8 +45,8 @@ func readSchema(ctx context.Context, dsn string) (*schema.Snapshot, error) {
 	return snapshot, nil
 }
 
-// newReference asks the planner for the statement of a scenario's requests. Where rows depend on who asks, identity is
-// set before it, as Slipstream does for all requests.
+// newReference asks the planner for the statement of a scenario's requests. Before it goes what Slipstream sets for
+// every request.
 func newReference(snapshot *schema.Snapshot, s scenario) (reference, error) {
 	u, err := url.Parse(s.path)
 	if err != nil {
@@ -65,16 +65,32 @@ func newReference(snapshot *schema.Snapshot, s scenario) (reference, error) {
 	for _, arg := range read.Bind(nil, req, options, nil) {
 		r.main.args = append(r.main.args, string(arg))
 	}
-	if s.asCustomer {
-		before, after := claimsAround()
-		r.settings = statement{
-			sql: "select set_config('transaction_read_only', 'on', true), set_config('search_path', $1, true), " +
-				"set_config('role', $2, true), set_config('request.jwt.claims', $3::text || $4::text || $5::text, true)",
-			args: []string{shop.Schema + ", public", shop.CustomerRole, before, keyMark, after},
-		}
-	}
+	r.settings = s.settings(u.EscapedPath())
 	return r, nil
 }
+
+// settings is what Slipstream sets in the transaction of a request.
+func (s scenario) settings(path string) statement {
+	role, claims := shop.AnonRole, []string{`{"role":"`, shop.AnonRole, `"}`}
+	if s.asCustomer {
+		before, after := claimsAround()
+		role, claims = shop.CustomerRole, []string{before, keyMark, after}
+	}
+	headers := `{"host":"127.0.0.1:3000"`
+	for name, values := range s.header() {
+		headers += `,"` + strings.ToLower(name) + `":"` + values[0] + `"`
+	}
+	return statement{
+		sql: "select set_config('transaction_read_only', 'on', true), set_config('search_path', $1, true), " +
+			"set_config('role', $2, true), set_config('request.jwt.claims', $3::text || $4::text || $5::text, true), " +
+			"set_config('request.method', 'GET', true), set_config('request.path', $6, true), " +
+			"set_config('request.headers', $7, true), set_config('request.cookies', '{}', true)",
+		args: append(append([]string{shop.Schema + ", public", role}, claims...), path, headers+"}"),
+	}
+}
+
+// bare leaves the settings out; only where no rows depend on them.
+func (r reference) bare() reference { return reference{main: r.main} }
 
 // pgbenchScript is a reference in pgbench's terms: a script, and the variables that it uses besides :key.
 type pgbenchScript struct {

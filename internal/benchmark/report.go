@@ -43,7 +43,7 @@ func targetsTable(targets []target) (string, bool) {
 
 // ratesReport is the side by side with pgbench. rss is the server's after the run.
 func ratesReport(o options, wrk string, results []result, rss int64) report {
-	rows := [][]string{{"scenario", "pgbench/s", "Slipstream/s", "ratio", "min–max", "p50 ms", "p99 ms",
+	rows := [][]string{{"scenario", "pgbench/s", "Slipstream/s", "ratio", "min–max", "bare/s", "of bare", "p50 ms", "p99 ms",
 		"CPU µs", "allocations", "bytes", "RSS MB"}}
 	var targets []target
 	for _, res := range results {
@@ -100,12 +100,18 @@ func (res result) each(of func(round) float64) []float64 {
 
 func (res result) row() []string {
 	ratios := res.each(round.ratio)
+	bare, ofBare := "–", "–"
+	if res.rounds[0].bare > 0 {
+		bare = thousands(res.median(func(r round) float64 { return r.bare }))
+		ofBare = fixed(res.median(round.bareRatio), 3)
+	}
 	return []string{
 		res.scenario.name,
 		thousands(res.median(func(r round) float64 { return r.pgbench })),
 		thousands(res.median(func(r round) float64 { return r.load.rate })),
 		fixed(median(ratios), 3),
 		fixed(slices.Min(ratios), 2) + "–" + fixed(slices.Max(ratios), 2),
+		bare, ofBare,
 		fixed(res.median(func(r round) float64 { return r.load.p50.Seconds() * 1e3 }), 2),
 		fixed(res.median(func(r round) float64 { return r.load.p99.Seconds() * 1e3 }), 2),
 		fixed(res.median(func(r round) float64 { return r.cpu.Seconds() * 1e6 }), 1),

@@ -3,8 +3,6 @@ package pg
 import (
 	"context"
 	"errors"
-	"sync"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/puddle/v2"
@@ -13,17 +11,25 @@ import (
 // acquire takes a connection from the pool, to be given back with release. Errors are ErrClosed, ErrAcquireTimeout,
 // *ConnectError or ctx's.
 func (db *DB) acquire(ctx context.Context) (*pgxpool.Conn, error) {
-	pool := db.pool.Load()
-	if pool == nil {
+	if db.pool.Load() == nil {
 		return nil, ErrClosed
 	}
-	if err := db.takePlace(ctx); err != nil {
+	if _, err := db.places.take(ctx, db.options.AcquireTimeout, nil, nil); err != nil {
 		return nil, err
 	}
-	// A place is as good as a connection: this waits for nobody else, only for a new connection where none is idle.
+	return db.connection(ctx)
+}
+
+// connection is acquire for who has a place. It waits for nobody else, only for a new connection where none is idle.
+func (db *DB) connection(ctx context.Context) (*pgxpool.Conn, error) {
+	pool := db.pool.Load()
+	if pool == nil {
+		db.places.give()
+		return nil, ErrClosed
+	}
 	conn, err := pool.Acquire(ctx)
 	if err != nil {
-		db.leavePlace()
+		db.places.give()
 		return nil, db.connectError(ctx, err)
 	}
 	return conn, nil
@@ -31,42 +37,8 @@ func (db *DB) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 
 func (db *DB) release(conn *pgxpool.Conn) {
 	conn.Release()
-	db.leavePlace()
+	db.places.give()
 }
-
-var placeTimers = sync.Pool{New: func() any {
-	t := time.NewTimer(time.Hour)
-	t.Stop()
-	return t
-}}
-
-// takePlace waits its turn. It makes a timer only when it has to wait.
-func (db *DB) takePlace(ctx context.Context) error {
-	select {
-	case db.places <- struct{}{}:
-		return nil
-	default:
-	}
-	db.waiting.Add(1)
-	defer db.waiting.Add(-1)
-	timeout := placeTimers.Get().(*time.Timer)
-	timeout.Reset(db.options.AcquireTimeout)
-	defer func() {
-		timeout.Stop() // and nothing is in its channel (https://pkg.go.dev/time#Timer.Stop)
-		placeTimers.Put(timeout)
-	}()
-	select {
-	case db.places <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timeout.C:
-		db.timeouts.Add(1)
-		return ErrAcquireTimeout
-	}
-}
-
-func (db *DB) leavePlace() { <-db.places }
 
 func (db *DB) connectError(ctx context.Context, err error) error {
 	var known *ConnectError

@@ -65,10 +65,7 @@ type DB struct {
 	config  *pgxpool.Config
 	pool    atomic.Pointer[pgxpool.Pool]
 	gate    gate
-	// places are as many as the pool has connections. Who has one gets a connection without waiting for others.
-	places   chan struct{}
-	waiting  atomic.Int64
-	timeouts atomic.Int64
+	places  places
 	// generation of the connections: it ends with the loss of one of them.
 	generation atomic.Uint64
 	// heartbeat is how long a listener waits for a notification before it asks whether the server is still there.
@@ -87,7 +84,7 @@ func Open(o Options) (*DB, error) {
 		return nil, fmt.Errorf("database connection string: %w", hideDSN(err))
 	}
 	db := &DB{
-		options: o, config: config, places: make(chan struct{}, o.MaxConns),
+		options: o, config: config, places: places{free: o.MaxConns},
 		gate: gate{log: o.Logger}, heartbeat: 30 * time.Second, cancelGrace: 5 * time.Second, commitGrace: time.Minute,
 	}
 	config.MaxConns = int32(o.MaxConns)
@@ -134,7 +131,7 @@ type Stats struct {
 
 // Stats of the pool now.
 func (db *DB) Stats() Stats {
-	s := Stats{Max: db.options.MaxConns, Waiting: db.waiting.Load(), Timeouts: db.timeouts.Load()}
+	s := Stats{Max: db.options.MaxConns, Waiting: db.places.waiting.Load(), Timeouts: db.places.timeouts.Load()}
 	if pool := db.pool.Load(); pool != nil {
 		st := pool.Stat()
 		s.Total, s.Idle, s.InUse = int(st.TotalConns()), int(st.IdleConns()), int(st.AcquiredConns())

@@ -3,6 +3,7 @@ package pg
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // Sink receives the results of a Read. Values are valid only until the call returns, and nil for NULL; names must not
@@ -21,7 +22,8 @@ type Sink interface {
 //
 // When ctx ends, the running statement is cancelled on the server; if it does not end within 5 s, its connection is
 // given up. A read begins anew, once, on another connection when the one it has turns out to be dead, and on the same
-// one when a prepared statement is out of date. Errors are *Error, *ConnectError, *LostError, ErrAcquireTimeout,
+// one when a prepared statement is out of date. Reads that are known to be quick (Statement.Pace) share a connection's
+// pipeline while there are more of them than connections. Errors are *Error, *ConnectError, *LostError, ErrAcquireTimeout,
 // ErrClosed, ctx's, or what sink returned.
 func (db *DB) Read(ctx context.Context, tx *Tx, statements []Statement, sink Sink) error {
 	return db.do(ctx, tx, statements, sink, nil)
@@ -34,26 +36,30 @@ func (db *DB) do(ctx context.Context, tx *Tx, statements []Statement, sink Sink,
 		ctx, end = db.options.Trace(ctx, statements[0].SQL)
 		defer func() { end(err) }()
 	}
-	again, err := db.attempt(ctx, tx, statements, sink, decide)
+	again, err := db.attempt(ctx, tx, statements, sink, decide, decide == nil && mayShare(tx, statements))
 	if again {
-		_, err = db.attempt(ctx, tx, statements, sink, decide)
+		_, err = db.attempt(ctx, tx, statements, sink, decide, false)
 	}
 	return err
 }
 
-// attempt uses one connection, and reports whether it makes sense to try again on another one.
-func (db *DB) attempt(ctx context.Context, tx *Tx, statements []Statement, sink Sink, decide Decide) (again bool, err error) {
-	conn, err := db.acquire(ctx)
+// attempt uses one connection, and reports whether it makes sense to try again, alone and perhaps on another one.
+func (db *DB) attempt(ctx context.Context, tx *Tx, statements []Statement, sink Sink, decide Decide, share bool) (again bool, err error) {
+	t, err := db.trip(ctx, tx, statements, share)
 	if err != nil {
 		return false, err
 	}
-	t := db.newTrip(conn, sink)
 	defer t.end(db)
-	t.hold = decide != nil
+	t.sink, t.hold = sink, decide != nil
 	t.watch(ctx)
-	err = t.run(tx, statements)
-	if err != nil && t.stale(err) && t.restart() {
-		err = t.run(tx, statements)
+	err = t.timed(tx, statements)
+	if err != nil && t.stale(err) {
+		if t.next != nil { // this connection has other things to do
+			return t.restartSink(), err
+		}
+		if t.restart() {
+			err = t.run(tx, statements)
+		}
 	}
 	cancelled := t.unwatch()
 	switch {
@@ -67,5 +73,22 @@ func (db *DB) attempt(ctx context.Context, tx *Tx, statements []Statement, sink 
 	var lost *LostError
 	// Whether a lost transaction has committed what it wrote, nobody knows, unless it was held open.
 	harmless := t.hold || !tx.ReadWrite
-	return errors.As(err, &lost) && harmless && t.restartSink(), err
+	return (errors.As(err, &lost) || t.hitInstead(err)) && harmless && t.restartSink(), err
+}
+
+// timed makes the trip, and notes how long it takes.
+func (t *trip) timed(tx *Tx, statements []Statement) error {
+	exchange := func() error {
+		if t.waiter != nil {
+			return t.answer()
+		}
+		return t.run(tx, statements)
+	}
+	if t.hold || len(statements) == 0 || statements[0].Pace == nil {
+		return exchange()
+	}
+	started := time.Now()
+	err := exchange()
+	statements[0].Pace.note(time.Since(started))
+	return err
 }

@@ -25,6 +25,11 @@ type trip struct {
 	options *Options
 	hold    bool // leave the transaction open for conclude
 
+	// Of a pipeline that several trips share.
+	places *places // whose queue may be taken along, nil for those who share with nobody
+	waiter *waiter // who waits for the answer, if another trip sends this one's messages
+	next   *trip   // has its answer after this one's
+
 	settings settings
 	out      []byte // the messages to send
 	steps    []step
@@ -54,10 +59,10 @@ const internal = -1
 
 var tripPool = sync.Pool{New: func() any { return &trip{canceller: canceller{over: make(chan struct{}, 1)}} }}
 
-func (db *DB) newTrip(conn *pgxpool.Conn, sink Sink) *trip {
+func (db *DB) newTrip(conn *pgxpool.Conn) *trip {
 	t := tripPool.Get().(*trip)
 	t.wire, t.grace = conn.Conn().PgConn(), db.cancelGrace
-	t.conn, t.session, t.sink, t.options = conn, sessionOf(t.wire), sink, &db.options
+	t.conn, t.session, t.options = conn, sessionOf(t.wire), &db.options
 	return t
 }
 
@@ -81,8 +86,21 @@ func (t *trip) recycle() {
 
 // run sends the pipeline and passes its answer on.
 func (t *trip) run(tx *Tx, statements []Statement) error {
-	t.out, t.steps, t.at, t.bound, t.status, t.tooLarge = t.out[:0], t.steps[:0], 0, 0, 0, nil
+	t.out = t.out[:0]
 	closing := t.closeDead()
+	t.queue(tx, statements)
+	t.takeAlong()
+	err := t.exchange()
+	if t.status != 0 && t.tooLarge == nil { // the server has seen all of it
+		t.session.dead = slices.Delete(t.session.dead, 0, closing)
+	}
+	t.dropRefused()
+	return err
+}
+
+// queue makes the messages of the transaction.
+func (t *trip) queue(tx *Tx, statements []Statement) {
+	t.steps, t.at, t.bound, t.status, t.tooLarge = t.steps[:0], 0, 0, 0, nil
 	begin := tx.begin()
 	if begin == "" && t.hold {
 		begin = "begin"
@@ -103,12 +121,6 @@ func (t *trip) run(tx *Tx, statements []Statement) error {
 		t.send(internal, statementKey{sql: "commit"}, nil, nil)
 	}
 	t.encode(&pgproto3.Sync{})
-	err := t.exchange()
-	if t.status != 0 && t.tooLarge == nil { // the server has seen all of it
-		t.session.dead = slices.Delete(t.session.dead, 0, closing)
-	}
-	t.dropRefused()
-	return err
 }
 
 // closeDead deallocates what the session has dropped. These messages come first, so that no error prevents them.
@@ -228,8 +240,17 @@ func (t *trip) rollback() {
 	_ = t.exchange() // the status tells
 }
 
-// end leaves the connection fit for others, or closes it, and gives it back.
+// end leaves the connection fit for others, or closes it, and gives it to the next trip of the pipeline or back.
 func (t *trip) end(db *DB) {
+	usable := t.settle(db)
+	if !t.passOn(db, usable) {
+		db.release(t.conn)
+	}
+	t.recycle()
+}
+
+// settle reports whether the connection can still be used.
+func (t *trip) settle(db *DB) (usable bool) {
 	t.unwatch()
 	switch {
 	case t.loss != nil:
@@ -237,19 +258,19 @@ func (t *trip) end(db *DB) {
 		t.interruptNow()
 		_ = t.receive(errUnwanted)
 		t.unwatch()
-	case t.status != 'I':
+	case t.status != 'I' && t.next == nil:
 		_, stop := t.limit()
 		stop()
 		t.rollback()
 	}
-	if t.status != 'I' || !t.clear() || len(t.session.altered) > 0 {
+	usable = t.status == 'I' && t.clear() && len(t.session.altered) == 0
+	if !usable {
 		closeNow(t.wire)
 	}
-	if t.loss != nil {
+	if t.loss != nil && t.loss != errNeighbour {
 		db.lost(t.session, t.loss)
 	}
-	db.release(t.conn)
-	t.recycle()
+	return usable
 }
 
 var errUnwanted = errors.New("nobody wants the answer")

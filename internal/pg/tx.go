@@ -32,6 +32,9 @@ type Statement struct {
 	Args [][]byte
 	// Formats of the result columns, 0 for text and 1 for binary; nil is text for all.
 	Formats []int16
+	// Pace, if not nil, learns how long a Read takes whose first statement this is. When it is known to be quick and no
+	// connection is free, the Read may share one with others of the kind.
+	Pace *Pace
 }
 
 // settings are one SELECT of set_config calls. Names are constants of the text and values its arguments, so the text

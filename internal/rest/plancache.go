@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/slipstream-go/slipstream/internal/pg"
 	"github.com/slipstream-go/slipstream/internal/plan"
 	"github.com/slipstream-go/slipstream/internal/request"
 	"github.com/slipstream-go/slipstream/internal/schema"
@@ -18,6 +19,7 @@ type planned struct {
 	contentType string
 	warning     string
 	route       string // for telemetry
+	pace        pg.Pace
 }
 
 // cost is about how many bytes the plan takes in the cache, with its key.

@@ -50,7 +50,7 @@ func (x *exchange) run() error {
 	case p.Format == plan.CSVRows || p.Format == plan.NDJSONRows:
 		return a.stream()
 	}
-	a.statements = append(a.statements, pg.Statement{SQL: p.SQL, Args: a.args, Formats: p.formats()})
+	a.statements = append(a.statements, pg.Statement{SQL: p.SQL, Args: a.args, Formats: p.formats(), Pace: &p.pace})
 	a.addEstimate()
 	if err := x.db.Read(x.r.Context(), &x.tx, a.statements, a); err != nil {
 		return x.explainKeyset(p, err)

@@ -1,0 +1,142 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// When more requests are under way than the pool has connections, a read need not wait until one is idle: its messages
+// can travel with those of another one, in one write and behind its Sync, so that each is still a transaction of its
+// own. The server then gets more done each time that it wakes up. What is behind another read waits for it: therefore
+// both have to be known as quick.
+//
+// The trip that sends the messages takes the others along; each gets the connection when the one before it has its
+// answer, and receives its own.
+
+const (
+	// mostAlong is how many reads one takes along.
+	mostAlong = 7
+	// mostShared is the size of the values, in bytes, up to which a read is taken along: all of a pipeline are to stay
+	// below inlineWrite.
+	mostShared = 2 << 10
+	// patience is how long a read that nobody waits for any more may run before it is cancelled.
+	patience = 10 * time.Millisecond
+)
+
+// mayShare tells whether a read may be one of several.
+func mayShare(tx *Tx, statements []Statement) bool {
+	if len(statements) != 1 || statements[0].Pace == nil || !statements[0].Pace.Quick() {
+		return false
+	}
+	if tx.ReadWrite || tx.PreRequest != "" || tx.begin() != "" {
+		return false
+	}
+	size := 0
+	for _, s := range tx.Settings {
+		size += len(s.Value)
+	}
+	for _, arg := range statements[0].Args {
+		size += len(arg)
+	}
+	return size <= mostShared
+}
+
+// trip waits for a trip whose turn it is: a new one, or where the read may share, one whose messages are sent.
+func (db *DB) trip(ctx context.Context, tx *Tx, statements []Statement, share bool) (*trip, error) {
+	if db.pool.Load() == nil {
+		return nil, ErrClosed
+	}
+	if !share {
+		conn, err := db.acquire(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return db.newTrip(conn), nil
+	}
+	t, err := db.places.take(ctx, db.options.AcquireTimeout, tx, statements)
+	if t != nil || err != nil {
+		return t, err
+	}
+	conn, err := db.connection(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t = db.newTrip(conn)
+	t.places = &db.places
+	return t, nil
+}
+
+// takeAlong adds the messages of reads that wait for a connection.
+func (t *trip) takeAlong() {
+	if t.places == nil || len(t.out) > inlineWrite/2 {
+		return
+	}
+	var room [mostAlong]*waiter
+	taken := t.places.board(room[:0])
+	last := t
+	for _, w := range taken {
+		other := tripPool.Get().(*trip)
+		other.wire, other.grace = t.wire, t.grace
+		other.conn, other.session, other.options, other.waiter = t.conn, t.session, t.options, w
+		other.queue(w.tx, w.statements)
+		if other.tooLarge == nil {
+			t.out = append(t.out, other.out...)
+		}
+		last.next, last = other, other
+	}
+	t.places.depart(taken)
+}
+
+// answer receives what the server says to messages that another trip has sent.
+func (t *trip) answer() error {
+	switch {
+	case t.loss != nil:
+		return t.loss
+	case t.tooLarge != nil:
+		t.status = 'I' // nothing was sent
+		return t.tooLarge
+	}
+	err := t.receive(nil)
+	t.dropRefused()
+	return err
+}
+
+// hitInstead tells whether err is that of a cancellation which was meant for another trip of the pipeline, or may be.
+func (t *trip) hitInstead(err error) bool {
+	var answered *Error
+	return t.waiter != nil && errors.As(err, &answered) && answered.Code == "57014" // query_canceled
+}
+
+var errNeighbour = &LostError{Err: errors.New("another request has made the connection unusable")}
+
+// passOn gives the connection to the next trip of the pipeline, and reports whether there is one.
+func (t *trip) passOn(db *DB, usable bool) bool {
+	for next := t.next; next != nil; {
+		if !usable {
+			next.loss = errNeighbour
+		}
+		after := next.next
+		if db.places.pass(next.waiter, next) {
+			return true
+		}
+		usable = next.discard(db)
+		next.recycle()
+		next = after
+	}
+	return false
+}
+
+// discard receives an answer that nobody waits for any more.
+func (t *trip) discard(db *DB) (usable bool) {
+	ctx, stop := context.WithTimeout(context.Background(), patience)
+	defer stop()
+	if t.loss == nil && t.tooLarge == nil {
+		t.watch(ctx)
+		_ = t.receive(errUnwanted)
+		t.dropRefused()
+	} else {
+		t.status = 'I'
+	}
+	return t.settle(db) && t.loss == nil
+}
