@@ -74,6 +74,8 @@ type DB struct {
 	cancelGrace time.Duration
 	// commitGrace is how long a COMMIT may take, which a synchronous replica can hold up.
 	commitGrace time.Duration
+	// quick is the time that a read may take on average so that others may wait behind it on the same connection.
+	quick time.Duration
 }
 
 // Open checks the options. It connects to nothing and starts nothing: Run does.
@@ -86,6 +88,7 @@ func Open(o Options) (*DB, error) {
 	db := &DB{
 		options: o, config: config, places: places{free: o.MaxConns},
 		gate: gate{log: o.Logger}, heartbeat: 30 * time.Second, cancelGrace: 5 * time.Second, commitGrace: time.Minute,
+		quick: 4 * time.Millisecond,
 	}
 	config.MaxConns = int32(o.MaxConns)
 	config.MaxConnIdleTime = o.MaxIdle

@@ -33,3 +33,19 @@ func (db *DB) SetCommitGrace(d time.Duration) { db.commitGrace = d }
 
 // SetHeartbeat makes Listen ask sooner whether the server is there.
 func (db *DB) SetHeartbeat(d time.Duration) { db.heartbeat = d }
+
+// SetQuick changes how fast reads must be to share a connection.
+func (db *DB) SetQuick(d time.Duration) { db.quick = d }
+
+// Quick is the pace of a statement that has been fast.
+func Quick() *Pace {
+	p := new(Pace)
+	p.note(time.Microsecond)
+	return p
+}
+
+// Note is what a Read does.
+func (p *Pace) Note(took time.Duration) { p.note(took) }
+
+// Below is whether it may be shared.
+func (p *Pace) Below(d time.Duration) bool { return p.below(d) }

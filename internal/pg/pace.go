@@ -9,13 +9,10 @@ import (
 // eighth. The zero value knows nothing yet. It may be used by many at a time.
 type Pace struct{ mean atomic.Int64 }
 
-// quick is how long a statement may take on average so that others may wait behind it.
-const quick = 4 * time.Millisecond
-
-// Quick reports whether the statement is known to take little time.
-func (p *Pace) Quick() bool {
+// below reports whether the statement is known to take less time than d.
+func (p *Pace) below(d time.Duration) bool {
 	mean := p.mean.Load()
-	return mean > 0 && mean < int64(quick)
+	return mean > 0 && mean < int64(d)
 }
 
 // note counts one execution. When two come at once, one of them may be lost.

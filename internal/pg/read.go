@@ -36,7 +36,7 @@ func (db *DB) do(ctx context.Context, tx *Tx, statements []Statement, sink Sink,
 		ctx, end = db.options.Trace(ctx, statements[0].SQL)
 		defer func() { end(err) }()
 	}
-	again, err := db.attempt(ctx, tx, statements, sink, decide, decide == nil && mayShare(tx, statements))
+	again, err := db.attempt(ctx, tx, statements, sink, decide, decide == nil && db.mayShare(tx, statements))
 	if again {
 		_, err = db.attempt(ctx, tx, statements, sink, decide, false)
 	}

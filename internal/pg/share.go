@@ -25,8 +25,8 @@ const (
 )
 
 // mayShare tells whether a read may be one of several.
-func mayShare(tx *Tx, statements []Statement) bool {
-	if len(statements) != 1 || statements[0].Pace == nil || !statements[0].Pace.Quick() {
+func (db *DB) mayShare(tx *Tx, statements []Statement) bool {
+	if len(statements) != 1 || statements[0].Pace == nil || !statements[0].Pace.below(db.quick) {
 		return false
 	}
 	if tx.ReadWrite || tx.PreRequest != "" || tx.begin() != "" {
