@@ -2,6 +2,7 @@ package rest
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/slipstream-go/slipstream/internal/apierr"
 	"github.com/slipstream-go/slipstream/internal/plan"
@@ -46,19 +47,25 @@ func (a *answer) checkWritten() error {
 	return nil
 }
 
-// unmatched is the answer to an If-Match that does not hold.
+// unmatched is the answer to an If-Match that does not hold. Whether there is a row at all is not known of a PUT.
 func (a *answer) unmatched() error {
-	const missing = "There is no such row"
-	const changed = "the row was changed since it had that ETag, the ETag is of another select=, or it may not be written"
+	const other = "another state of the row or of another select=."
 	e := &apierr.Error{
-		Code: "SLIP108", Message: "The row is not as If-Match says", Details: missing + ", or " + changed + ".",
+		Code: "SLIP108", Message: "The row is not as If-Match says",
 		Hint: "Get the row again, as one object and with the same select=, and send its ETag.",
 	}
+	put := a.req.Method == http.MethodPut
 	switch {
-	case a.req.IfMatch.Any, a.total == 0:
-		e.Details = missing + "."
-	case a.total > 0:
-		e.Details = "T" + changed[1:] + "."
+	case a.req.IfMatch.Any, a.plan.write != nil && a.total == 0:
+		e.Details = "There is no such row."
+	case !slices.ContainsFunc(a.req.IfMatch.List, func(t request.EntityTag) bool { return !t.Weak }):
+		e.Details = "Weak tags never match. What compresses answers on their way may have put the W/ there."
+	case a.plan.write == nil:
+		e.Details = "The ETag is that of " + other
+	case put:
+		e.Details = "There is no such row, or the ETag is that of " + other
+	default:
+		e.Details = "The row may not be written, or the ETag is that of " + other
 	}
 	return e
 }
@@ -83,10 +90,7 @@ func (a *answer) revalidate(h *head) error {
 	}
 	tag := a.tag(h)
 	if match := a.req.IfMatch; match != nil && !match.MatchesStrongly(tag) {
-		return &apierr.Error{
-			Code: "SLIP108", Message: "The row is not as If-Match says",
-			Details: "It was changed since it had that ETag, or the ETag is of another select=.",
-		}
+		return a.unmatched()
 	}
 	if none := a.req.IfNoneMatch; none != nil && none.MatchesWeakly(tag) {
 		h.status, h.contentRange = http.StatusNotModified, ""
