@@ -20,7 +20,9 @@ const (
 )
 
 // etag is the ETag of an object with this text.
-func etag(object string) string { return fmt.Sprintf("%q", fmt.Sprintf("%x", sha256.Sum256([]byte(object)))[:32]) }
+func etag(object string) string {
+	return fmt.Sprintf("%q", fmt.Sprintf("%x", sha256.Sum256([]byte(object)))[:32])
+}
 
 // tagOf is the ETag that a GET of one row gives.
 func (s *site) tagOf(t *testing.T, path string, headers ...string) string {
@@ -192,6 +194,8 @@ func TestIfMatch(t *testing.T) {
 			`{"code":"SLIP109","details":"An entity tag was expected, not \"x\"","hint":"Send * alone, or ETags as they were given, in double quotes and separated by commas.","message":"If-Match cannot be read at character 1"}`, nil, ""},
 		{"PATCH /item?id=eq.1", []string{"If-None-Match: *"}, `{"price": 7}`, 400, "*", []string{unusable}, ""},
 		{"PATCH /item?id=eq.1", []string{"If-Match: " + bolt}, `{}`, 400, "*", []string{unusable}, ""},
+		{"PATCH /named?id=eq.1", []string{"If-Match: " + etag(`{"id":1,"name":"bolt","maker":"Bolt"}`)}, `{"name": "screw"}`, 204, "", nil, "1|screw|1.5|2 2|nut|1|2 3|washer"},
+		{"PATCH /named?id=eq.1", []string{stale}, `{"name": "screw"}`, 412, "*", []string{unmatched}, ""},
 		{"POST /item", []string{stale}, `{"id": 7, "name": "x"}`, 400, "*", []string{unusable}, ""},
 		{"DELETE /item?id=eq.1", []string{"If-Match: " + bolt}, "", 204, "", nil, "2|nut|1|2 3|washer"},
 		{"DELETE /item?id=eq.1", []string{stale}, "", 412, "*", []string{unmatched}, ""},
