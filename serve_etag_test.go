@@ -15,7 +15,7 @@ import (
 const (
 	stripped  = "Accept: application/vnd.pgrst.object+json;nulls=stripped"
 	unmatched = "Proxy-Status: PostgREST; error=SLIP108"
-	unusable  = "Proxy-Status: PostgREST; error=SLIP109"
+	unusable  = "Proxy-Status: PostgREST; error=SLIP115"
 	stale     = `If-Match: "0123456789abcdef0123456789abcdef"`
 )
 
@@ -102,7 +102,7 @@ func TestConditionalReads(t *testing.T) {
 	s.get(row, none+tag).check(t, 200, "*") // a list has no tag that could match
 	s.get(row, match+"*").check(t, 200, "*")
 	s.get(row, match+tag).check(t, 400,
-		`{"code":"SLIP109","details":null,"hint":"Send Accept: application/vnd.pgrst.object+json; lists have no ETag.","message":"If-Match needs an answer of one row"}`)
+		`{"code":"SLIP115","details":null,"hint":"Send Accept: application/vnd.pgrst.object+json; lists have no ETag.","message":"If-Match needs an answer of one row"}`)
 	s.get("/item?id=eq.99", singular, match+"*").check(t, 406, "*")
 	s.get(row, singular, none+"a").check(t, 400, "*", unusable)
 	s.get("/rpc/echo", match+"mine").check(t, 200, `"mine"`) // functions have conditions of their own
@@ -188,10 +188,10 @@ func TestIfMatch(t *testing.T) {
 		{"PATCH /item?id=eq.9", []string{"If-Match: *"}, `{"price": 7}`, 412, gone, nil, ""},
 		{"PATCH /item?id=eq.1", []string{"If-Match: *"}, `{"price": 7}`, 204, "", nil, priced},
 		{"PATCH /item?maker_id=eq.2", []string{"If-Match: " + bolt}, `{"price": 7}`, 400,
-			`{"code":"SLIP109","details":null,"hint":"Choose one row by its primary key.","message":"If-Match is for one row, and the URL chooses several"}`, []string{unusable}, ""},
+			`{"code":"SLIP115","details":null,"hint":"Choose one row by its primary key.","message":"If-Match is for one row, and the URL chooses several"}`, []string{unusable}, ""},
 		{"PATCH /item?id=eq.1&select=*,maker(name)", []string{"If-Match: " + bolt}, `{"price": 7}`, 400, "*", []string{unusable}, ""},
 		{"PATCH /item?id=eq.1", []string{"If-Match: x"}, `{"price": 7}`, 400,
-			`{"code":"SLIP109","details":"An entity tag was expected, not \"x\"","hint":"Send * alone, or ETags as they were given, in double quotes and separated by commas.","message":"If-Match cannot be read at character 1"}`, nil, ""},
+			`{"code":"SLIP115","details":"An entity tag was expected, not \"x\"","hint":"Send * alone, or ETags as they were given, in double quotes and separated by commas.","message":"If-Match cannot be read at character 1"}`, nil, ""},
 		{"PATCH /item?id=eq.1", []string{"If-None-Match: *"}, `{"price": 7}`, 400, "*", []string{unusable}, ""},
 		{"PATCH /item?id=eq.1", []string{"If-Match: " + bolt}, `{}`, 400, "*", []string{unusable}, ""},
 		{"PATCH /named?id=eq.1", []string{"If-Match: " + etag(`{"id":1,"name":"bolt","maker":"Bolt"}`)}, `{"name": "screw"}`, 204, "", nil, "1|screw|1.5|2 2|nut|1|2 3|washer"},

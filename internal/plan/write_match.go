@@ -80,7 +80,7 @@ func checkShown(shown *node, a answer) error {
 }
 
 func unusable(message, hint string) error {
-	return &apierr.Error{Code: "SLIP109", Message: message, Hint: hint}
+	return &apierr.Error{Code: "SLIP115", Message: message, Hint: hint}
 }
 
 // write puts the condition. Its text is that of the body of a GET, so that their hashes are the same.

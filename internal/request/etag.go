@@ -104,7 +104,7 @@ func malformedTags(name, text, rest string) *apierr.Error {
 		found = strconv.QuoteToASCII(rest[:min(len(rest), 20)])
 	}
 	return &apierr.Error{
-		Code:    "SLIP109",
+		Code:    "SLIP115",
 		Message: name + " cannot be read at character " + strconv.Itoa(len(text)-len(rest)+1),
 		Details: "An entity tag was expected, not " + found,
 		Hint:    `Send * alone, or ETags as they were given, in double quotes and separated by commas.`,

@@ -21,7 +21,7 @@ func (p *planned) checkConditions(r *request.Request) error {
 		return nil
 	}
 	return &apierr.Error{
-		Code: "SLIP109", Message: "If-Match needs an answer of one row",
+		Code: "SLIP115", Message: "If-Match needs an answer of one row",
 		Hint: "Send Accept: application/vnd.pgrst.object+json; lists have no ETag.",
 	}
 }
@@ -38,7 +38,7 @@ func (a *answer) checkWritten() error {
 	case match == nil:
 	case a.total > 1:
 		return &apierr.Error{
-			Code: "SLIP109", Message: "If-Match is for one row, and the URL chooses several",
+			Code: "SLIP115", Message: "If-Match is for one row, and the URL chooses several",
 			Hint: "Choose one row by its primary key.",
 		}
 	case a.rows == 0, put && a.inserted > 0: // deleted between the look whether it is there and the write
