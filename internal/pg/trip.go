@@ -25,6 +25,10 @@ type trip struct {
 	options *Options
 	hold    bool // leave the transaction open for conclude
 
+	// Of a Batch.
+	inside    bool // the transaction is open already
+	savepoint bool // nothing of this may stay
+
 	// Of a pipeline that several trips share.
 	places *places // whose queue may be taken along, nil for those who share with nobody
 	waiter *waiter // who waits for the answer, if another trip sends this one's messages
@@ -105,8 +109,14 @@ func (t *trip) queue(tx *Tx, statements []Statement) {
 	if begin == "" && t.hold {
 		begin = "begin"
 	}
+	if t.inside {
+		begin = ""
+	}
 	if begin != "" {
 		t.send(internal, statementKey{sql: begin}, nil, nil)
+	}
+	if t.savepoint {
+		t.send(internal, statementKey{sql: "savepoint slip_read"}, nil, nil)
 	}
 	t.settings.of(tx)
 	t.sendText(t.settings.sql, "", "", t.settings.args)
@@ -116,6 +126,10 @@ func (t *trip) queue(tx *Tx, statements []Statement) {
 	}
 	for i := range statements {
 		t.send(i, statementKey{statements[i].SQL, tx.Role, tx.SearchPath}, statements[i].Args, statements[i].Formats)
+	}
+	if t.savepoint {
+		t.send(internal, statementKey{sql: "rollback to savepoint slip_read"}, nil, nil)
+		t.send(internal, statementKey{sql: "release savepoint slip_read"}, nil, nil)
 	}
 	if begin != "" && !t.hold {
 		t.send(internal, statementKey{sql: "commit"}, nil, nil)
