@@ -3,6 +3,7 @@ package slipstream_test
 import (
 	"crypto/sha256"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -362,5 +363,32 @@ func TestInsertersWithIfNoneMatch(t *testing.T) {
 	wg.Wait()
 	if statuses[204] != 1 || statuses[412] != 7 {
 		t.Errorf("%v", statuses)
+	}
+}
+
+// In a batch, a condition that does not hold undoes all of it.
+func TestConditionsInABatch(t *testing.T) {
+	s := serve(t, `create table item (id int primary key, name text);`+grantSQL)
+	a, results := s.batch(t, `{"operations": [
+		{"method": "PUT", "path": "/item?id=eq.1", "headers": {"If-None-Match": "*"}, "body": {"id": 1, "name": "a"}},
+		{"method": "PUT", "path": "/item?id=eq.2", "headers": {"If-None-Match": "*"}, "body": {"id": 2, "name": "b"}},
+		{"method": "PATCH", "path": "/item?id=eq.1", "headers": {"If-Match": `+strconv.Quote(etag(`{"id":1,"name":"a"}`))+`}, "body": {"name": "c"}}]}`)
+	if a.StatusCode != 200 || statuses(results) != "204 204 204" {
+		t.Fatalf("%d %s", a.StatusCode, a.body)
+	}
+	a, results = s.batch(t, `{"operations": [
+		{"method": "PATCH", "path": "/item?id=eq.1", "body": {"name": "d"}},
+		{"method": "PATCH", "path": "/item?id=eq.1", "headers": {"If-Match": `+strconv.Quote(etag(`{"id":1,"name":"c"}`))+`}, "body": {"name": "e"}}]}`)
+	if a.StatusCode != 412 || statuses(results) != "424 412" {
+		t.Errorf("%d %s", a.StatusCode, a.body)
+	}
+	a, results = s.batch(t, `{"operations": [
+		{"method": "PUT", "path": "/item?id=eq.3", "body": {"id": 3}},
+		{"method": "PUT", "path": "/item?id=eq.1", "headers": {"If-None-Match": "*"}, "body": {"id": 9}}]}`)
+	if a.StatusCode != 400 || statuses(results) != "424 400" {
+		t.Errorf("%d %s", a.StatusCode, a.body)
+	}
+	if left := s.value("select string_agg(concat(id, name), ' ' order by id) from api.item"); left != "1c 2b" {
+		t.Errorf("it leaves %s", left)
 	}
 }
