@@ -46,6 +46,8 @@ type Config struct {
 	DBPlanEnabled bool
 	// DisablePreparedStatements is needed behind poolers in transaction mode.
 	DisablePreparedStatements bool
+	// DisableGroupedInserts gives every insert a transaction of its own, however many of them wait for a connection.
+	DisableGroupedInserts bool
 	// DBHoistedTxSettings are the settings of roles and functions applied to the transaction; nil is
 	// statement_timeout, plan_filter.statement_cost_limit, default_transaction_isolation.
 	DBHoistedTxSettings []string

@@ -22,6 +22,7 @@ type trip struct {
 	conn    *pgxpool.Conn
 	session *session
 	sink    Sink
+	members []fellow // of a group of writes; sink is then nobody's
 	options *Options
 	hold    bool // leave the transaction open for conclude
 
@@ -40,6 +41,7 @@ type trip struct {
 	tooLarge error // what cannot be encoded
 
 	// Of the answer.
+	member int   // whose messages are being made, in a group of writes
 	at     int   // the step that is being answered
 	bound  int   // how many steps the server has begun to execute
 	status byte  // of the transaction as the last ReadyForQuery has it, 0 while there is more to come
@@ -55,6 +57,7 @@ type trip struct {
 // step is the execution of one statement.
 type step struct {
 	statement int // index of the caller's statement, or internal
+	member    int // whose statement it is, in a group of writes
 	prepared  *prepared
 	parsed    bool // in this pipeline
 }
@@ -164,7 +167,7 @@ func (t *trip) send(statement int, key statementKey, args [][]byte, formats []in
 }
 
 func (t *trip) execute(statement int, p *prepared, args [][]byte, formats []int16) {
-	s := step{statement: statement, prepared: p, parsed: !p.sent}
+	s := step{statement: statement, member: t.member, prepared: p, parsed: !p.sent}
 	if s.parsed {
 		t.parse = pgproto3.Parse{Name: p.name, Query: p.key.sql}
 		t.encode(&t.parse)

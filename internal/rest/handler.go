@@ -40,6 +40,8 @@ type Options struct {
 	Verbosity apierr.Verbosity
 	// CursorSecret authenticates the cursors of keyset pages; without one, cursors are refused.
 	CursorSecret []byte
+	// GroupInserts lets single rows that queue up for the same table share a transaction.
+	GroupInserts bool
 	// BatchOperations is how many operations a batch may have; 0 switches batches off.
 	BatchOperations int
 	// StreamBuffer is how much of a streamed answer is held back to give it exact headers, in bytes; default 1 MiB.
