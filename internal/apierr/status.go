@@ -55,8 +55,10 @@ var own = map[string]int{
 	"SLIP105":  http.StatusServiceUnavailable,          // connection lost at COMMIT, outcome unknown
 	"SLIP106":  http.StatusBadRequest,                  // limit that cannot choose rows to write
 	"SLIP107":  http.StatusServiceUnavailable,          // too many streams
+	"SLIP108":  http.StatusPreconditionFailed,          // If-Match or If-None-Match does not hold
 	"SLIP109":  http.StatusBadRequest,                  // batch that cannot be read
 	"SLIP114":  http.StatusFailedDependency,            // undone, as another operation of the batch has failed
+	"SLIP115":  http.StatusBadRequest,                  // If-Match or If-None-Match that cannot be used
 	"SLIP300":  http.StatusServiceUnavailable,          // no JWK set could be fetched yet
 	"SLIP500":  http.StatusInternalServerError,         // unclassified; the log has the cause
 }
