@@ -55,6 +55,7 @@ var own = map[string]int{
 	"SLIP105":  http.StatusServiceUnavailable,          // connection lost at COMMIT, outcome unknown
 	"SLIP106":  http.StatusBadRequest,                  // limit that cannot choose rows to write
 	"SLIP107":  http.StatusServiceUnavailable,          // too many streams
+	"SLIP110":  http.StatusBadRequest,                  // refused by a guard of the relation
 	"SLIP300":  http.StatusServiceUnavailable,          // no JWK set could be fetched yet
 	"SLIP500":  http.StatusInternalServerError,         // unclassified; the log has the cause
 }
