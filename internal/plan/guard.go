@@ -131,7 +131,7 @@ func (b *builder) guardDepth(root *node) error {
 		return nil
 	}
 	return guarded(root.name, "max-embed-depth",
-		"The request embeds "+itoa(depth)+" levels deep, and the limit is "+itoa(*g.MaxEmbedDepth),
+		"The request embeds to a depth of "+itoa(depth)+", and the limit is "+itoa(*g.MaxEmbedDepth),
 		"Embed less deeply, and ask for the rest in a request of its own")
 }
 
@@ -169,7 +169,7 @@ func guardFilters(g *Guard, relation *schema.Relation, where []predicate) error 
 		hint = "Columns to filter by: " + strings.Join(columns, ", ")
 	}
 	name := relation.Name.Name
-	return guarded(name, "indexed-filters-only", "'"+spell(&p.condition.Column)+"' of '"+name+"' cannot be filtered by: no index finds it", hint)
+	return guarded(name, "indexed-filters-only", "'"+spell(&p.condition.Column)+"' of '"+name+"' cannot be filtered by: it is not indexed", hint)
 }
 
 // unindexed finds a condition that no index helps with, in predicates that hold together. around are columns that

@@ -30,6 +30,9 @@ func (x *exchange) begin(p *planned) {
 			tx.Settings = append(tx.Settings, pg.Setting(s))
 		}
 	}
+	for _, s := range p.Settings {
+		tx.Settings = append(tx.Settings, pg.Setting(s))
+	}
 	tx.Settings = append(tx.Settings, x.options.AppSettings...)
 }
 
