@@ -219,3 +219,21 @@ func TestGuardsReloaded(t *testing.T) {
 	}
 	s.get("/purchase?select=id&note=eq.n1").guarded(t, "indexed-filters-only", "'note' of 'purchase'")
 }
+
+// An operation of a batch is guarded like a request, and takes the whole batch with it.
+func TestGuardsInBatch(t *testing.T) {
+	s := guardedShop(t, guards{"purchase": {}, "customer": {MaxCost: new(1)}, "free": {MaxCost: new(100000), FullTableWrites: new(true)}})
+	for _, second := range []string{`{"method": "DELETE", "path": "/purchase"}`, `{"method": "GET", "path": "/customer?select=id,purchase(id)"}`} {
+		_, results := s.batch(t, `{"operations": [{"method": "DELETE", "path": "/free"}, `+second+`]}`)
+		if got := statuses(results); got != "424 400" || !strings.Contains(string(results[1].Body), `"SLIP110"`) {
+			t.Errorf("%s: %s %v", second, got, results)
+		}
+		if left := s.value("select count(*) from api.free"); left != "9" {
+			t.Errorf("%s: %s rows are left", second, left)
+		}
+	}
+	_, results := s.batch(t, `{"operations": [{"method": "GET", "path": "/free?select=id&id=eq.1"}, {"method": "DELETE", "path": "/purchase?id=eq.1"}]}`)
+	if got := statuses(results); got != "200 204" {
+		t.Errorf("%s %v", got, results)
+	}
+}

@@ -55,7 +55,9 @@ var own = map[string]int{
 	"SLIP105":  http.StatusServiceUnavailable,          // connection lost at COMMIT, outcome unknown
 	"SLIP106":  http.StatusBadRequest,                  // limit that cannot choose rows to write
 	"SLIP107":  http.StatusServiceUnavailable,          // too many streams
+	"SLIP109":  http.StatusBadRequest,                  // batch that cannot be read
 	"SLIP110":  http.StatusBadRequest,                  // refused by a guard of the relation
+	"SLIP114":  http.StatusFailedDependency,            // undone, as another operation of the batch has failed
 	"SLIP300":  http.StatusServiceUnavailable,          // no JWK set could be fetched yet
 	"SLIP500":  http.StatusInternalServerError,         // unclassified; the log has the cause
 }

@@ -16,7 +16,8 @@ type Decide = func() (commit bool, err error)
 // and the statements, and then COMMIT. In between it asks decide for the fate of the transaction: with false it is
 // rolled back, after the deferred constraints were checked as a commit would have.
 //
-// A failed write leaves nothing behind. It begins anew as a Read does, but never once decide was asked. Errors are
+// A failed write leaves nothing behind. It begins anew as a Read does, but not once decide was asked, unless it was part of
+// a group (Statement.Group), which is rolled back when one of its writes fails. Errors are
 // those of Read, and what decide returned; a *LostError of a COMMIT says that nobody knows whether it took effect
 // (CommitUnknown).
 func (db *DB) Write(ctx context.Context, tx *Tx, statements []Statement, sink Sink, decide Decide) error {
