@@ -72,6 +72,9 @@ func (s *Server) loadSchema(ctx context.Context) error {
 		return err
 	}
 	took := time.Since(start)
+	for _, name := range cfg.guards().Unknown(next.Schema) {
+		s.log.Warn("relations: guards of a relation that is not exposed have no effect", "relation", name)
+	}
 	s.metrics.SchemaLoaded(took)
 	if s.catalog.Swap(&next) != nil {
 		s.db.Renew() // sooner, and requests would prepare their statements for the old catalog again

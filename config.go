@@ -115,6 +115,9 @@ type Config struct {
 	BatchMaxOperations   int   // operations of a batch, default 100; NoBatch switches batches off
 	ResponseBuffer       int64 // bytes held back before an answer is streamed, default 1 MiB
 
+	// Relations are the guards of relations, by schema.name, by name in any exposed schema, or * for all of them.
+	Relations map[string]RelationGuards
+
 	// Admin server.
 
 	AdminServerHost           string // default 127.0.0.1

@@ -7,7 +7,10 @@ import (
 	"strings"
 )
 
-const appSettings = "app.settings"
+const (
+	appSettings     = "app.settings"
+	relationsOption = "relations"
+)
 
 // names resolves what users call an option to the option's name.
 type names struct {

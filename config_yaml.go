@@ -42,17 +42,26 @@ func position(path string, line, column int) string {
 
 // entries calls each with the entries of a mapping; nothing at all is an empty one.
 func (f *fileReader) entries(n ast.Node, remedy string, each func(*ast.MappingValueNode)) {
-	switch n := n.(type) {
-	case nil, *ast.NullNode, *ast.CommentGroupNode:
-	case *ast.MappingNode:
-		for _, entry := range n.Values {
-			each(entry)
-		}
-	case *ast.MappingValueNode:
-		each(n)
-	default:
+	entries, ok := mappingOf(n)
+	if !ok {
 		f.problem(f.at(n.GetToken()), "%s", remedy)
 	}
+	for _, entry := range entries {
+		each(entry)
+	}
+}
+
+// mappingOf gives the entries of a mapping; what is neither that nor nothing at all is not ok.
+func mappingOf(n ast.Node) (entries []*ast.MappingValueNode, ok bool) {
+	switch n := n.(type) {
+	case nil, *ast.NullNode, *ast.CommentGroupNode:
+		return nil, true
+	case *ast.MappingNode:
+		return n.Values, true
+	case *ast.MappingValueNode:
+		return []*ast.MappingValueNode{n}, true
+	}
+	return nil, false
 }
 
 func (f *fileReader) entry(e *ast.MappingValueNode) {
@@ -65,7 +74,22 @@ func (f *fileReader) entry(e *ast.MappingValueNode) {
 		f.entries(e.Value, appSettings+": write a mapping of names to texts", f.appSetting)
 		return
 	}
+	if _, ok := scalarText(e.Value); a.name == relationsOption && !ok {
+		f.relations(a, e.Value)
+		return
+	}
 	f.assignNode(a, e.Value)
+}
+
+// relations reads the guards of relations, whose problems have places of their own.
+func (f *fileReader) relations(a assignment, n ast.Node) {
+	r := guardReader{entries: map[string]RelationGuards{}, at: func(n ast.Node) string { return f.at(n.GetToken()) }}
+	r.read(n)
+	f.problems = append(f.problems, r.problems...)
+	if len(r.problems) == 0 {
+		a.text = relations{&r.entries}.String()
+		f.assign(a)
+	}
 }
 
 func keyText(e *ast.MappingValueNode) string {
@@ -101,8 +125,18 @@ func (f *fileReader) assignNode(a assignment, n ast.Node) {
 	}
 }
 
-// scalar is the text of a scalar as it is written: 0660 stays what it is.
+var errNoScalar = errors.New("write a plain value; mappings, anchors, aliases and tags are not possible here")
+
 func (f *fileReader) scalar(place string, n ast.Node) (string, bool) {
+	text, ok := scalarText(n)
+	if !ok {
+		f.problem(place, "%w", errNoScalar)
+	}
+	return text, ok
+}
+
+// scalarText is the text of a scalar as it is written: 0660 stays what it is.
+func scalarText(n ast.Node) (string, bool) {
 	switch n := n.(type) {
 	case *ast.NullNode:
 		return "", true
@@ -113,6 +147,5 @@ func (f *fileReader) scalar(place string, n ast.Node) (string, bool) {
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
 		return n.GetToken().Value, true
 	}
-	f.problem(place, "write a plain value; mappings, anchors, aliases and tags are not possible here")
 	return "", false
 }

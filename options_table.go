@@ -50,6 +50,7 @@ func sections() []section {
 		{"Tokens and cursors", tokenOptions()},
 		{"API server", serverOptions()},
 		{"Limits of a request", limitOptions()},
+		{"Guards of relations", guardOptions()},
 		{"Admin server", adminOptions()},
 		{"Logs and traces", logOptions()},
 		{"OpenAPI", openAPIOptions()},

@@ -165,7 +165,7 @@ func (c Config) rest(s *Server) rest.Options {
 		},
 		Plan: plan.Options{
 			Aggregates: c.DBAggregatesEnabled, Explain: c.DBPlanEnabled, MaxRows: int64(c.DBMaxRows),
-			LegacyTargetNames: !c.DisableLegacyTargetNames,
+			LegacyTargetNames: !c.DisableLegacyTargetNames, Guards: c.guards(),
 		},
 		ExtraSearchPath: c.DBExtraSearchPath,
 		PreRequest:      qualified(c.DBPreRequest),

@@ -57,6 +57,7 @@ var own = map[string]int{
 	"SLIP107":  http.StatusServiceUnavailable,          // too many streams
 	"SLIP108":  http.StatusPreconditionFailed,          // If-Match or If-None-Match does not hold
 	"SLIP109":  http.StatusBadRequest,                  // batch that cannot be read
+	"SLIP110":  http.StatusBadRequest,                  // refused by a guard of the relation
 	"SLIP114":  http.StatusFailedDependency,            // undone, as another operation of the batch has failed
 	"SLIP115":  http.StatusBadRequest,                  // If-Match or If-None-Match that cannot be used
 	"SLIP300":  http.StatusServiceUnavailable,          // no JWK set could be fetched yet

@@ -18,7 +18,7 @@ const (
 	ArgLimit                     // the limit of Query.Windows[Arg.Index], or of the top level when Index is RootWindow
 	ArgOffset                    // likewise its offset
 	ArgWriteLimit                // the top level's limit of a write, which db-max-rows does not cap
-	ArgMaxRows                   // db-max-rows
+	ArgMaxRows                   // db-max-rows, or Arg.Most
 	ArgList                      // a text array literal of the Query.Values in Arg.Values
 	ArgCursor                    // the Arg.Index-th value of the cursor
 	ArgPayload                   // Payload.JSON
@@ -39,6 +39,8 @@ type Arg struct {
 	Text   []byte
 	Values []request.Value
 	Fields []int
+	// Most lowers ArgLimit and ArgMaxRows further than db-max-rows does; 0 does not.
+	Most int64
 }
 
 // Bind appends the text of every argument for this request to dst; nil is NULL. The request must have the shape that
@@ -115,13 +117,13 @@ func (a *Arg) append(dst []byte, r *request.Request, o Options) []byte {
 	case ArgValue:
 		return append(dst, r.Query.Values[a.Index]...)
 	case ArgLimit:
-		return strconv.AppendInt(dst, capped(window(r, a.Index).Limit, o.MaxRows), 10)
+		return strconv.AppendInt(dst, window(r, a.Index).Restrict(lower(o.MaxRows, a.Most)).Limit, 10)
 	case ArgOffset:
 		return strconv.AppendInt(dst, window(r, a.Index).Offset, 10)
 	case ArgWriteLimit:
 		return strconv.AppendInt(dst, r.Window.Limit, 10)
 	case ArgMaxRows:
-		return strconv.AppendInt(dst, o.MaxRows, 10)
+		return strconv.AppendInt(dst, lower(o.MaxRows, a.Most), 10)
 	case ArgTags:
 		return appendTags(dst, r.IfMatch.List)
 	case ArgList:
@@ -137,11 +139,12 @@ func window(r *request.Request, i int) *request.Window {
 	return &r.Query.Windows[i]
 }
 
-func capped(limit, most int64) int64 {
-	if most > 0 && (limit == request.NoLimit || limit > most) {
-		return most
+// lower is the smaller of two bounds, of which 0 is none.
+func lower(a, b int64) int64 {
+	if a == 0 || b == 0 {
+		return max(a, b)
 	}
-	return limit
+	return min(a, b)
 }
 
 // appendArray renders values as a PostgreSQL text array literal.

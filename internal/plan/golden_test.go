@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -145,12 +146,16 @@ func databaseError(t *testing.T, err error) string {
 	return "! " + e.Code + " " + e.Message
 }
 
-// options reads words such as "no-aggregates max-rows=2".
+// options reads words such as "no-aggregates max-rows=2 guard:films:max-rows=1".
 func options(t *testing.T, words string) plan.Options {
 	t.Helper()
 	o := defaults
 	for _, word := range strings.Fields(words) {
 		name, value, _ := strings.Cut(word, "=")
+		if guard, ok := strings.CutPrefix(name, "guard:"); ok {
+			addGuard(t, &o, guard, value)
+			continue
+		}
 		switch name {
 		case "no-aggregates":
 			o.Aggregates = false
@@ -169,6 +174,34 @@ func options(t *testing.T, words string) plan.Options {
 		}
 	}
 	return o
+}
+
+// addGuard reads a guard such as films:max-rows, and its value.
+func addGuard(t *testing.T, o *plan.Options, name, value string) {
+	t.Helper()
+	relation, guard, _ := strings.Cut(name, ":")
+	if o.Guards == nil {
+		o.Guards = plan.Guards{}
+	}
+	g := o.Guards[relation]
+	switch number, _ := strconv.Atoi(value); guard {
+	case "max-rows":
+		g.MaxRows = &number
+	case "max-embed-depth":
+		g.MaxEmbedDepth = &number
+	case "indexed-filters-only":
+		g.IndexedFiltersOnly = new(value == "true")
+	case "max-cost":
+		g.MaxCost = &number
+	case "statement-timeout":
+		g.StatementTimeout = new(time.Duration(number) * time.Millisecond)
+	case "full-table-writes":
+		g.FullTableWrites = new(value == "true")
+	case "":
+	default:
+		t.Fatalf("no such guard: %s", guard)
+	}
+	o.Guards[relation] = g
 }
 
 // setCursor reads a cursor such as next ["5",null] into the request.
@@ -211,6 +244,12 @@ func describe(p *plan.Read) []string {
 	}
 	if k := p.Keyset; k != nil {
 		add("order %s, backward %t, settings %v", k.Order, k.Backward, k.Settings)
+	}
+	if len(p.Settings) > 0 {
+		add("settings %v", p.Settings)
+	}
+	if p.CostSQL != "" {
+		add("cost at most %d: %s", p.MaxCost, abbreviate.Replace(p.CostSQL))
 	}
 	return lines
 }

@@ -16,6 +16,8 @@ type Options struct {
 	MaxRows int64
 	// LegacyTargetNames lets filters address an aliased embed by its relation's name (url-use-legacy-target-names).
 	LegacyTargetNames bool
+	// Guards are the limits of single relations (relations).
+	Guards Guards
 }
 
 // Read is the plan of a read: of a relation, or of the result of a function.
@@ -43,6 +45,14 @@ type Read struct {
 	Renames [][2]string
 	// Keyset is set for a cursor page.
 	Keyset *Keyset
+	// MaxRows caps the page: Options.MaxRows, or the relation's guard if that is smaller; 0 is no cap.
+	MaxRows int64
+	// CostSQL is EXPLAIN of the statement, with the same arguments, where MaxCost bounds what the planner may estimate;
+	// else empty.
+	CostSQL string
+	MaxCost int64
+	// Settings of the relation's guard for the transaction.
+	Settings []schema.Setting
 }
 
 // Format is how the rows of a statement make up the body.
@@ -80,7 +90,7 @@ func New(snapshot *schema.Snapshot, r *request.Request, o Options) (*Read, error
 	if err != nil {
 		return nil, err
 	}
-	root := &node{name: r.Name, origin: r.Name, from: relation.Name, relation: relation}
+	root := &node{name: r.Name, origin: r.Name, from: relation.Name, relation: relation, guard: o.Guards.of(relation.Name)}
 	if err := b.tree(root); err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ func (b *builder) relate(n *node, depth int) error {
 			return err
 		}
 		c.rel, c.origin, c.from, c.relation = rel, rel.Target.Name, rel.Target, b.snapshot.Relations[rel.Target]
+		c.guard = b.options.Guards.of(rel.Target)
 		if c.spread != noSpread && c.toMany() {
 			c.spread = toManySpread
 		}

@@ -214,9 +214,9 @@ func (n *node) writeWindow(s *sqlBuilder) {
 
 func (n *node) limitArg() Arg {
 	if n.window == noWindow {
-		return Arg{Kind: ArgMaxRows}
+		return Arg{Kind: ArgMaxRows, Most: n.guard.maxRows()}
 	}
-	return Arg{Kind: ArgLimit, Index: n.window}
+	return Arg{Kind: ArgLimit, Index: n.window, Most: n.guard.maxRows()}
 }
 
 // writeCount puts SELECT 1 for every row that the level has without its window.

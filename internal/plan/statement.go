@@ -16,12 +16,16 @@ func (b *builder) read(root *node, a answer, f *schema.Function) (*Read, error) 
 	if a.media.Name == request.Plan {
 		writeExplain(s, a.media.Plan)
 	}
+	explain := s.Len()
 	if f != nil {
 		s.put("WITH slip_source AS (")
 		b.writeCall(s, f, root)
 		s.put(") ")
 	}
-	out := &Read{Media: a.media, Function: f, Renames: b.renames}
+	out := &Read{
+		Media: a.media, Function: f, Renames: b.renames,
+		MaxRows: b.maxRows(root), MaxCost: root.guard.maxCost(a.media), Settings: root.guard.settings(),
+	}
 	w := &statement{sqlBuilder: s, builder: b, root: root, answer: a, function: f}
 	out.Counted = w.counted()
 	switch {
@@ -38,6 +42,9 @@ func (b *builder) read(root *node, a answer, f *schema.Function) (*Read, error) 
 		w.body()
 	}
 	out.SQL, out.Args = s.String(), s.args
+	if out.MaxCost > 0 {
+		out.CostSQL = explained(out.SQL[explain:])
+	}
 	if a.media.Name == request.Plan {
 		out.Format = Explained
 	} else if f == nil {
@@ -115,12 +122,20 @@ func (w *statement) total(page string, whole bool) {
 	}
 }
 
-// capCount lets count=estimated count no further than to know that there are more rows than db-max-rows. The rows of a
+// explained is EXPLAIN of a statement.
+func explained(sql string) string {
+	s := &sqlBuilder{}
+	writeExplain(s, &request.PlanOptions{JSON: true})
+	s.put(sql)
+	return s.String()
+}
+
+// capCount lets count=estimated count no further than to know that there are more rows than the cap. The rows of a
 // function are there anyway, and nobody estimates them.
 func (w *statement) capCount() {
-	if w.request.Prefer.Count == "estimated" && w.options.MaxRows > 0 && w.function == nil {
+	if w.request.Prefer.Count == "estimated" && w.maxRows(w.root) > 0 && w.function == nil {
 		w.put(" LIMIT ")
-		w.bind(Arg{Kind: ArgMaxRows})
+		w.bind(Arg{Kind: ArgMaxRows, Most: w.root.guard.maxRows()})
 		w.put("::bigint + 1")
 	}
 }

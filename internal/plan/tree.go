@@ -29,6 +29,7 @@ type node struct {
 	origin   string
 	from     schema.Name      // what the rows come from
 	relation *schema.Relation // whose rows they are; nil where that is not known
+	guard    *Guard           // of the relation, or nil
 
 	scope    scope
 	as       string // alias of from
@@ -69,6 +70,7 @@ type builder struct {
 	snapshot *schema.Snapshot
 	request  *request.Request
 	options  Options
+	uncapped bool // what a write returns has no cap
 	renames  [][2]string
 }
 
@@ -83,6 +85,9 @@ func (b *builder) tree(root *node) error {
 		return err
 	}
 	if err := b.relate(root, 1); err != nil {
+		return err
+	}
+	if err := b.guardDepth(root); err != nil {
 		return err
 	}
 	if err := b.resolve(root); err != nil {
@@ -214,6 +219,9 @@ func (b *builder) resolve(n *node) error {
 		return err
 	}
 	b.filters(n)
+	if err := guardFilters(n.guard, n.relation, n.where); err != nil {
+		return err
+	}
 	b.limits(n)
 	for _, c := range n.children {
 		if err := b.resolve(c); err != nil {
@@ -223,12 +231,15 @@ func (b *builder) resolve(n *node) error {
 	return nil
 }
 
-// limits caps a level to db-max-rows. The row of a to-one embed needs no cap, and without one PostgreSQL can join it as
-// it likes; what a computed relationship gives is not so certain.
+// limits caps a level to db-max-rows, or its relation's max-rows. The row of a to-one embed needs no cap, and without one
+// PostgreSQL can join it as it likes; what a computed relationship gives is not so certain.
 func (b *builder) limits(n *node) {
-	if b.options.MaxRows == 0 || n.limit {
+	if n.limit || b.uncapped || b.maxRows(n) == 0 {
 		return
 	}
 	single := n.rel != nil && !n.toMany() && n.rel.Function == nil && n.window == noWindow
 	n.limit = !single
 }
+
+// maxRows is the cap of a level, or 0.
+func (b *builder) maxRows(n *node) int64 { return lower(b.options.MaxRows, n.guard.maxRows()) }

@@ -37,7 +37,7 @@ func NewWrite(snapshot *schema.Snapshot, r *request.Request, o Options) (*Write,
 	if err != nil {
 		return nil, err
 	}
-	root := &node{name: r.Name, origin: r.Name, from: schema.Name{Name: "slip_source"}, relation: relation}
+	root := &node{name: r.Name, origin: r.Name, from: schema.Name{Name: "slip_source"}, relation: relation, guard: o.Guards.of(relation.Name)}
 	if err := b.writtenTree(root); err != nil {
 		return nil, err
 	}
@@ -77,10 +77,9 @@ func (b *builder) writtenTree(root *node) error {
 	r := *whole
 	r.Query, r.Window = shown, request.Window{Limit: request.NoLimit}
 	b.request = &r
-	unlimited := b.options
-	b.options.MaxRows = 0
+	b.uncapped = true
 	err := b.tree(root)
-	b.request, b.options = whole, unlimited
+	b.request = whole
 	return err
 }
 
@@ -111,6 +110,12 @@ func (b *builder) mutation(root *node, relation *schema.Relation) (*mutation, er
 	}
 	if r.Method == "PATCH" || r.Method == "DELETE" {
 		if err := m.limit(root, r.Window); err != nil {
+			return nil, err
+		}
+		if err := m.guardWhole(root.guard); err != nil {
+			return nil, err
+		}
+		if err := guardFilters(root.guard, relation, m.where); err != nil {
 			return nil, err
 		}
 	}
@@ -228,7 +233,7 @@ func NotThatRow() error {
 func (b *builder) write(root *node, m *mutation, a answer) (*Write, error) {
 	r := b.request
 	out := &Write{Relation: m.relation, Upsert: r.Method == "PUT" || r.Method == "POST" && r.Prefer.Resolution == "merge-duplicates"}
-	out.Media, out.Renames = a.media, b.renames
+	out.Media, out.Renames, out.Settings = a.media, b.renames, root.guard.settings()
 	if r.Method == "POST" && r.Prefer.Return == "headers-only" {
 		out.Key = m.key()
 	}

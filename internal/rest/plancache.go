@@ -26,7 +26,7 @@ type planned struct {
 // cost is about how many bytes the plan takes in the cache, with its key.
 func (p *planned) cost(key []byte) int {
 	const fixed = 1 << 10
-	return fixed + 2*len(key) + len(p.SQL) + len(p.EstimateSQL) + 64*(len(p.Args)+len(p.EstimateArgs))
+	return fixed + 2*len(key) + len(p.SQL) + len(p.EstimateSQL) + len(p.CostSQL) + 64*(len(p.Args)+len(p.EstimateArgs))
 }
 
 // planCache holds plans made for one catalog snapshot; a newer snapshot empties it. It keeps two generations: when the

@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"bytes"
 	"net/http"
 	"strconv"
 	"sync"
@@ -47,6 +46,11 @@ func (x *exchange) run() error {
 	defer a.release()
 	a.exchange, a.plan = x, p
 	a.args = p.Bind(a.args, x.req, x.options.Plan, key)
+	if p.CostSQL != "" {
+		if err := a.checkCost(); err != nil {
+			return x.explainKeyset(p, err)
+		}
+	}
 	switch {
 	case p.writes:
 		return a.transact()
@@ -174,11 +178,9 @@ func parseCount(text []byte) int64 {
 	return n
 }
 
-// readEstimate finds the row estimate in EXPLAIN (FORMAT JSON)'s output: the first one is the top node's.
+// readEstimate takes the planner's number of rows.
 func (a *answer) readEstimate(explain []byte) {
-	_, rest, ok := bytes.Cut(explain, []byte(`"Plan Rows": `))
-	if !ok {
-		return
+	if rows := estimated(explain, "Plan Rows"); rows != nil {
+		a.planned = parseCount(rows)
 	}
-	a.planned = parseCount(rest[:len(rest)-len(bytes.TrimLeft(rest, "0123456789"))])
 }

@@ -94,14 +94,14 @@ func (a *answer) setPage(h *head) error {
 	return nil
 }
 
-// counted is the total that the client asked for. count=estimated is exact up to db-max-rows, and beyond it, which is
-// everywhere where that is not set, what the planner thinks, if that is more.
+// counted is the total that the client asked for. count=estimated is exact up to the cap of the page, and beyond it, which is
+// everywhere where there is none, what the planner thinks, if that is more.
 func (a *answer) counted() int64 {
 	switch a.req.Prefer.Count {
 	case "planned":
 		return a.planned
 	case "estimated":
-		if limit := a.options.Plan.MaxRows; limit == 0 || a.total > limit {
+		if limit := a.plan.MaxRows; limit == 0 || a.total > limit {
 			return max(a.total, a.planned)
 		}
 	}

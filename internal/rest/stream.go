@@ -174,7 +174,7 @@ func (s *streamer) start() error {
 	if total := s.total; total != noTotal && s.req.Prefer.Count == "exact" {
 		lower := s.req.Window.Offset
 		rows := max(total-lower, 0)
-		if w := s.req.Window.Restrict(s.options.Plan.MaxRows); w.Limit >= 0 {
+		if w := s.req.Window.Restrict(s.plan.MaxRows); w.Limit >= 0 {
 			rows = min(rows, w.Limit)
 		}
 		h.contentRange = contentRange(lower, lower+rows-1, total)

@@ -63,44 +63,6 @@ func (l *loader) keys(ctx context.Context, q pg.Querier) error {
 	})
 }
 
-// uniqueIndexesSQL reads the indexes that identify every row at any moment:
-// not partial, not on expressions, not deferrable, complete, on NOT NULL columns.
-const uniqueIndexesSQL = `
-select i.indrelid,
-       array(select a.attname::text
-             from unnest(i.indkey::int2[]) with ordinality as u (num, ord)
-             join pg_attribute a on a.attrelid = i.indrelid and a.attnum = u.num
-             where u.ord <= i.indnkeyatts
-             order by u.ord)
-from pg_index i
-join pg_class c on c.oid = i.indrelid
-join pg_namespace n on n.oid = c.relnamespace
-where i.indisunique and i.indimmediate and i.indisvalid and not i.indisprimary
-  and i.indpred is null and i.indexprs is null
-  and n.nspname = any ($1)
-  and not exists (select from pg_attribute a
-                  where a.attrelid = i.indrelid and not a.attnotnull
-                    and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1]))`
-
-func (l *loader) uniqueIndexes(ctx context.Context, q pg.Querier) error {
-	err := each(ctx, q, uniqueIndexesSQL, []any{l.options.Schemas}, func(rows pg.Rows) error {
-		var table uint32
-		var columns []string
-		if err := rows.Scan(&table, &columns); err != nil {
-			return err
-		}
-		if r := l.byOID[table]; r != nil && !slices.Equal(columns, r.PrimaryKey) {
-			r.UniqueKeys = append(r.UniqueKeys, columns)
-		}
-		return nil
-	})
-	for _, r := range l.byOID {
-		slices.SortFunc(r.UniqueKeys, compareKeys)
-		r.UniqueKeys = slices.CompactFunc(r.UniqueKeys, slices.Equal[[]string])
-	}
-	return err
-}
-
 // compareKeys puts the shortest key first: it makes the cheapest cursor.
 func compareKeys(a, b []string) int {
 	return cmp.Or(cmp.Compare(len(a), len(b)), slices.CompareFunc(a, b, strings.Compare))

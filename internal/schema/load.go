@@ -47,7 +47,7 @@ func Load(ctx context.Context, q pg.Querier, o Options) (*Snapshot, error) {
 		{"relations", l.relations},
 		{"columns", l.columns},
 		{"keys", l.keys},
-		{"unique indexes", l.uniqueIndexes},
+		{"indexes", l.readIndexes},
 		{"foreign keys", l.foreignKeys},
 		{"views", l.views},
 		{"computed relationships", l.computedRelationships},
@@ -72,6 +72,7 @@ type loader struct {
 	byOID    map[uint32]*Relation
 	primary  []keySide             // the primary keys of all schemas
 	uniques  map[uint32][]tableKey // primary keys and unique constraints by table
+	indexes  []tableIndex          // of all schemas
 	foreign  []foreignKey
 	viewDeps *viewDependencies
 	computed []*Relationship
@@ -81,6 +82,7 @@ type loader struct {
 
 func (l *loader) finish() {
 	l.setViewPrimaryKeys()
+	l.setIndexes()
 	l.snapshot.Relationships = l.relationships()
 }
 

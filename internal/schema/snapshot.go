@@ -80,6 +80,9 @@ type Relation struct {
 	PrimaryKey []string `json:"primaryKey,omitempty"`
 	// UniqueKeys are further unique constraints and complete unique indexes on plain NOT NULL columns.
 	UniqueKeys [][]string `json:"uniqueKeys,omitempty"`
+	// Indexes are the columns of complete indexes, up to the first expression; for a view, of those of its tables as far
+	// as it shows their columns.
+	Indexes [][]string `json:"indexes,omitempty"`
 	// Columns in ordinal order.
 	Columns []Column `json:"columns"`
 	byName  map[string]int

@@ -1,0 +1,105 @@
+package slipstream_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/slipstream-go/slipstream"
+)
+
+// What the file says can be said in any other place, too.
+func TestGuardsFromAnySource(t *testing.T) {
+	want := map[string]slipstream.RelationGuards{
+		"*": {MaxRows: new(100), StatementTimeout: new(1500 * time.Millisecond)},
+		`api.my "odd" näme`: {
+			MaxEmbedDepth: new(0), IndexedFiltersOnly: new(true), MaxCost: new(5000), FullTableWrites: new(false),
+		},
+		"plain": {},
+	}
+	const text = `{"*": {"max-rows": 100, "statement-timeout": "1500ms"}, "plain": {},
+		"api.my \"odd\" näme": {"max-embed-depth": 0, "indexed-filters-only": true, "max-cost": 5000, "full-table-writes": false}}`
+	line := strings.ReplaceAll(text, "\n\t\t", " ")
+	for name, sources := range map[string]slipstream.Sources{
+		"YAML": {File: writeFile(t, "c.yaml", `
+relations:
+  "*":
+    max-rows: 100
+    statement-timeout: 1500ms
+  'api.my "odd" näme': {max-embed-depth: 0, indexed-filters-only: true, max-cost: 5000, full-table-writes: false}
+  plain:
+`)},
+		"JSON":          {File: writeFile(t, "c.json", `{"relations": `+text+`}`)},
+		"text in YAML":  {File: writeFile(t, "c.yaml", "relations: '"+line+"'")},
+		"PostgREST's":   {File: writeFile(t, "c.conf", `relations = "`+strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(line)+`"`)},
+		"variable":      {Env: []string{"SLIPSTREAM_RELATIONS=" + text}},
+		"flag":          {Flags: map[string][]string{"relations": {text}}},
+		"over the file": {File: writeFile(t, "c.yaml", "relations: {other: {max-rows: 1}}"), Env: []string{"SLIPSTREAM_RELATIONS=" + text}},
+	} {
+		c, warnings, err := slipstream.Load(sources)
+		if err != nil || len(warnings) > 0 {
+			t.Errorf("%s: %v %v", name, err, warnings)
+			continue
+		}
+		if diff := cmp.Diff(want, c.Relations); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+		// And what is printed can be read again.
+		again := loadFile(t, writeFile(t, "dump.yaml", c.WithDefaults().YAML()))
+		if diff := cmp.Diff(want, again.Relations); diff != "" {
+			t.Errorf("%s, printed: %s", name, diff)
+		}
+	}
+}
+
+func TestGuardsUnset(t *testing.T) {
+	for _, content := range []string{"relations:", "relations: ''", "relations: {}", "relations: '{}'"} {
+		if c := loadFile(t, writeFile(t, "c.yaml", content)); c.Relations != nil {
+			t.Errorf("%s: %v", content, c.Relations)
+		}
+	}
+}
+
+func TestWrongGuards(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"orders": {"max-row": 1}}`:            "orders: max-row: there is no such guard; write max-rows, max-embed-depth, indexed-filters-only, max-cost, statement-timeout, full-table-writes",
+		`{"orders": {"max-rows": "many"}}`:      `orders: max-rows: "many" is not a whole number`,
+		`{"orders": {"max-rows": [1]}}`:         "orders: max-rows: write a plain value; mappings, anchors, aliases and tags are not possible here",
+		`{"orders": 5}`:                         "orders: write a mapping of guards, such as {max-rows: 100}",
+		`orders`:                                "write a mapping of relations to guards, such as orders: {max-rows: 100}",
+		`{"": {}}`:                              "the name of a relation is empty; write it, or * for all relations",
+		`{"orders": {"statement-timeout": -1}}`: "orders: statement-timeout: -1s is negative; write a positive time",
+	} {
+		_, _, err := slipstream.Load(slipstream.Sources{Env: []string{"SLIPSTREAM_RELATIONS=" + text}})
+		if err == nil || err.Error() != "SLIPSTREAM_RELATIONS: "+want {
+			t.Errorf("%s\n got %v\nwant %s", text, err, want)
+		}
+	}
+	_, _, err := slipstream.Load(slipstream.Sources{Env: []string{"SLIPSTREAM_RELATIONS={"}})
+	if err == nil || !strings.HasPrefix(err.Error(), "SLIPSTREAM_RELATIONS: neither JSON nor YAML: ") || strings.Contains(err.Error(), "\n") {
+		t.Error(err)
+	}
+	c := slipstream.Config{Relations: map[string]slipstream.RelationGuards{"orders": {MaxCost: new(-1)}}}
+	if err := c.Validate(); err == nil || err.Error() != "relations: orders: max-cost: -1 is too small; write at least 0" {
+		t.Error(err)
+	}
+}
+
+func TestGuardSchema(t *testing.T) {
+	schema := compileSchema(t)
+	for text, valid := range map[string]bool{
+		"relations: {'*': {max-rows: 1, statement-timeout: 5s}, a:, b: {}}": true,
+		"relations: '{}'":                    true,
+		"relations: {a: {max-row: 1}}":       false,
+		"relations: {a: {max-rows: many}}":   false,
+		"relations: {a: {max-cost: -1}}":     false,
+		"relations: [a]":                     false,
+		"relations: {a: {max-rows: {b: c}}}": false,
+	} {
+		if err := schema.Validate(decode(t, text)); (err == nil) != valid {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
