@@ -24,6 +24,7 @@ type trip struct {
 	sink    Sink
 	options *Options
 	hold    bool // leave the transaction open for conclude
+	guard   int  // the step of a Guard's statement, 0 without: the first step is begin
 
 	// Of a pipeline that several trips share.
 	places *places // whose queue may be taken along, nil for those who share with nobody
@@ -108,6 +109,7 @@ func (t *trip) queue(tx *Tx, statements []Statement) {
 	if begin != "" {
 		t.send(internal, statementKey{sql: begin}, nil, nil)
 	}
+	t.queueGuard(tx.Guard)
 	t.settings.of(tx)
 	t.sendText(t.settings.sql, "", "", t.settings.args)
 	if tx.PreRequest != "" {

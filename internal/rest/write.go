@@ -26,6 +26,7 @@ func (x *exchange) readBody() error {
 	case err != nil:
 		return &apierr.Error{Code: "PGRST102", Message: "The body could not be read", Cause: err}
 	}
+	x.body = body
 	x.req.Payload, err = x.req.ReadPayload(body)
 	return err
 }
@@ -55,10 +56,17 @@ const writtenSQL = gucSQL + ", nullif(current_setting('slipstream.inserted', tru
 // answer is looked at before COMMIT, so that a refused write leaves nothing behind.
 func (a *answer) transact() error {
 	a.tx.ReadWrite = true
+	once, err := a.once()
+	if err != nil {
+		return err
+	}
 	var h head
 	decide := func() (bool, error) {
-		err := a.judge(&h)
-		return err == nil && a.commits(), err
+		if err := a.judge(&h); err != nil || !a.commits() {
+			return false, err
+		}
+		once.keep(a, &h)
+		return true, nil
 	}
 	var sink pg.Sink = a
 	main := pg.Statement{SQL: a.plan.SQL, Args: a.args, Formats: a.plan.formats()}
@@ -69,8 +77,8 @@ func (a *answer) transact() error {
 	} else {
 		a.statements = append(a.statements, main)
 	}
-	if err := a.db.Write(a.r.Context(), &a.tx, a.statements, sink, decide); err != nil {
-		return err
+	if err = a.db.Write(a.r.Context(), &a.tx, a.statements, sink, decide); err != nil {
+		return once.failed(a, err)
 	}
 	a.info.MarkTiming(telemetry.PhaseTransaction)
 	if a.plan.Format == plan.Explained {
@@ -78,7 +86,7 @@ func (a *answer) transact() error {
 		a.finish(http.StatusOK)
 		return nil
 	}
-	a.setHead(&h)
+	a.setHead(a.w.Header(), &h)
 	a.finish(h.status)
 	return nil
 }
