@@ -173,14 +173,13 @@ func (c Config) rest(s *Server) rest.Options {
 		TxOverride:      strings.HasSuffix(c.DBTxEnd, "-allow-override"),
 		TxRollback:      strings.HasPrefix(c.DBTxEnd, "rollback"),
 		MaxBody:         c.RequestMaxBody,
-
-		IgnoreIdempotencyKeys: c.IdempotencyKeys == "off",
-		ServerTiming:          c.ServerTimingEnabled,
-		Verbosity:             c.verbosity(),
-		CursorSecret:          c.cursorKey(),
-		StreamBuffer:          int(c.ResponseBuffer),
-		Logger:                s.log,
+		ServerTiming:    c.ServerTimingEnabled,
+		Verbosity:       c.verbosity(),
+		CursorSecret:    c.cursorKey(),
+		StreamBuffer:    int(c.ResponseBuffer),
+		Logger:          s.log,
 	}
+	o.IgnoreIdempotencyKeys = c.IdempotencyKeys == "off"
 	o.AppSettings, o.RoleDefaults = c.settings()
 	return o
 }
