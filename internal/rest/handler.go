@@ -152,7 +152,7 @@ type exchange struct {
 	catalog *Catalog
 	caller  *auth.Caller
 
-	body     []byte // of a write or call, as it was sent
+	body     []byte // as it was sent, where the request is to be done once
 	tx       pg.Tx
 	settings [8]pg.Setting // room for those of tx
 	fields   fields

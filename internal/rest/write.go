@@ -26,7 +26,9 @@ func (x *exchange) readBody() error {
 	case err != nil:
 		return &apierr.Error{Code: "PGRST102", Message: "The body could not be read", Cause: err}
 	}
-	x.body = body
+	if x.keyed() {
+		x.body = body
+	}
 	x.req.Payload, err = x.req.ReadPayload(body)
 	return err
 }
