@@ -7,7 +7,7 @@ create schema if not exists slipstream;
 create table if not exists slipstream.idempotency (
 	scope       bytea primary key,        -- hash of role, claims, method, path and key
 	fingerprint bytea not null,           -- hash of what was asked for
-	status      int not null,
+	status      int not null,             -- 0 before the end of its own transaction
 	headers     jsonb not null,
 	body        bytea,                    -- null: too large to be kept
 	created_at  timestamptz not null default now()
@@ -17,8 +17,9 @@ create index if not exists idempotency_created_at on slipstream.idempotency (cre
 
 -- Called first in a transaction, before a role is taken on. It returns when the request is new, and holds its scope
 -- until the end of the transaction. Else it fails: SI409 another one is under way, SI422 the key is another request's,
--- SI200 there is an answer. The lock comes first, so that the look into the table sees what its last holder committed;
--- where the isolation level hides that, storing fails.
+-- SI200 there is an answer. The lock comes first, so that the look into the table sees what its last holder committed.
+-- Where the isolation level hides that, a placeholder fails on it with 40001, before the caller's statement can fail on
+-- what the first one has written.
 create or replace function slipstream.idempotency_begin(scope bytea, fingerprint bytea) returns void
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -30,6 +31,9 @@ begin
 	select i.fingerprint into kept from slipstream.idempotency i
 	where i.scope = $1 and i.created_at > now() - interval '24 hours';
 	if not found then
+		if current_setting('transaction_isolation') <> 'read committed' then
+			perform slipstream.idempotency_store($1, $2, 0, '{}', null);
+		end if;
 		return;
 	end if;
 	if kept <> $2 then
@@ -47,7 +51,7 @@ begin
 	on conflict on constraint idempotency_pkey do update
 		set fingerprint = excluded.fingerprint, status = excluded.status, headers = excluded.headers, body = excluded.body,
 			created_at = excluded.created_at
-		where i.created_at <= now() - interval '24 hours';
+		where i.created_at <= now() - interval '24 hours' or i.status = 0;
 	if not found then
 		raise exception using errcode = '40001', message = 'idempotency key stored by another transaction';
 	end if;

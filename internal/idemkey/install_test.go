@@ -128,6 +128,34 @@ func TestNobodyElseGetsAtAnswers(t *testing.T) {
 	}
 }
 
+// Where a snapshot is older than the lock, what the last holder of the lock has stored is not seen: the request must fail
+// at once, and not on what the first one wrote.
+func TestASnapshotThatIsTooOld(t *testing.T) {
+	p := newPlace(t)
+	p.install(t)
+	const begin, store = `select slipstream.idempotency_begin('\x01', '\x02')`, `select slipstream.idempotency_store('\x01', '\x02', 201, '{}', '')`
+	conn, err := pg.Connect(t.Context(), p.dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	for _, sql := range []string{"begin isolation level repeatable read", "select 1"} {
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, level := range []string{"serializable", "read committed"} {
+		pgtest.Exec(t, p.dsn, "begin isolation level "+level+";"+begin+";"+store+"; commit")
+		if _, err := conn.Exec(t.Context(), begin); err == nil || !strings.Contains(err.Error(), "40001") {
+			t.Errorf("after an answer of %s: %v", level, err)
+		}
+		pgtest.Exec(t, p.dsn, "delete from slipstream.idempotency")
+		if _, err := conn.Exec(t.Context(), "rollback; begin isolation level repeatable read; select 1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // The functions do not trust what is in reach of their callers.
 func TestFunctionsAreSafe(t *testing.T) {
 	p := newPlace(t)

@@ -24,9 +24,8 @@ type Caller struct {
 	Subject string
 }
 
-// NewScope hashes all that makes two requests the same caller's at the same place. The draft leaves open how long an
-// instance of a client is the same one: here it is as long as all claims are, sub and tenant and whatever else policies
-// may go by, save those that a renewed token changes.
+// NewScope hashes all that makes two requests the same caller's at the same place. A caller is the same one as long as
+// all claims are, sub and tenant and whatever else policies may go by, save those that a renewed token changes.
 func NewScope(c Caller, method, path, key string) Scope {
 	h := sha256.New()
 	write(h, "slipstream idempotency scope 1", c.Role, identity(c), method, path, key)

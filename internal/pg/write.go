@@ -17,8 +17,8 @@ type Decide = func() (commit bool, err error)
 // rolled back, after the deferred constraints were checked as a commit would have.
 //
 // A failed write leaves nothing behind. It begins anew as a Read does, but never once decide was asked. Errors are
-// those of Read, a *GuardError, and what decide returned; a *LostError of a COMMIT says that nobody knows whether it took effect
-// (CommitUnknown).
+// those of Read, a *GuardError, and what decide returned; a *LostError of a COMMIT says that nobody knows whether it
+// took effect (CommitUnknown).
 func (db *DB) Write(ctx context.Context, tx *Tx, statements []Statement, sink Sink, decide Decide) error {
 	return db.do(ctx, tx, statements, sink, decide)
 }
