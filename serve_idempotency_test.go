@@ -174,6 +174,8 @@ func TestIdempotencyKeyThatCannotBeUsed(t *testing.T) {
 	}
 	// The token that all anonymous callers of an application share is nobody's.
 	s.write("POST", "/item", `{}`, key, "Authorization: Bearer "+s.token(s.anon, `"iss": "app"`)).check(t, 400, "*")
+	s.write("POST", "/item", `{}`, key, "Authorization: Bearer "+s.token(s.anon, `"ref": "app"`)).check(t, 400, "*")
+	s.write("POST", "/item", `{}`, key, s.bearer(`"iss": "app", "aud": [], "iat": 1`)).check(t, 400, "*")
 	s.write("POST", "/item", `{}`, s.ann(), key, key).check(t, 400, "*")
 	if got := s.value(countItem); got != "0" {
 		t.Errorf("%s rows", got)

@@ -35,6 +35,22 @@ func TestScopesDiffer(t *testing.T) {
 	}
 }
 
+func TestWhoCanBeTold(t *testing.T) {
+	for claims, want := range map[string]bool{
+		`{}`:                 false,
+		`{"role": "member"}`: false,
+		`{"role": "member", "iss": "x", "aud": "y", "exp": 1, "iat": 1, "nbf": 1}`: false,
+		`{"role": "member", "sub": "ann"}`:                                         true,
+		`{"role": "member", "customer_id": 7}`:                                     true,
+		`{"role": "member", "jti": "1"}`:                                           true,
+		``:                                                                         false,
+	} {
+		if got := caller(claims, "").Told(); got != want {
+			t.Errorf("%s: %t", claims, got)
+		}
+	}
+}
+
 func TestARenewedTokenHasTheSameScope(t *testing.T) {
 	first := idemkey.NewScope(caller(`{"exp": 1, "iat": 2, "jti": "3", "nbf": 4, "role": "member", "sub": "ann"}`, "ann"), "POST", "/item", "k")
 	second := idemkey.NewScope(caller(`{"sub": "ann", "role": "member", "exp": 10, "iat": 20, "jti": "30"}`, "ann"), "POST", "/item", "k")

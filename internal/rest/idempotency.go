@@ -50,14 +50,13 @@ func (x *exchange) once() (*once, error) {
 			Hint: "Send one of 1 to " + strconv.Itoa(idemkey.MaxLength) + " visible ASCII characters, such as a UUID",
 		}
 	}
-	if x.caller.Anonymous || x.caller.AnonRole && x.caller.Subject == "" {
-		// All of them are the same to us, so that one who guesses a key would get another's answer.
+	caller := idemkey.Caller{Role: x.caller.Role, Claims: x.caller.Claims, Subject: x.caller.Subject}
+	if x.caller.AnonRole && x.caller.Subject == "" || !caller.Told() {
 		return nil, &apierr.Error{
 			Code: "SLIP113", Message: "An Idempotency-Key needs a caller who can be told from others",
 			Hint: "Send a token with a sub, or leave the header away",
 		}
 	}
-	caller := idemkey.Caller{Role: x.caller.Role, Claims: x.caller.Claims, Subject: x.caller.Subject}
 	o := &once{scope: idemkey.NewScope(caller, x.r.Method, x.r.URL.Path, key)}
 	asked := []string{x.r.URL.RawQuery}
 	for _, name := range askedBy {
