@@ -7,7 +7,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unk
 FUZZTIME ?= 20s
 GO       ?= go
 
-.PHONY: help dev build test check lint generate fuzz conformance bench bench-stream profile clean deps
+.PHONY: help dev build test check lint generate fuzz conformance bench bench-stream bench-inserts profile clean deps
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,10 @@ bench: build ## measure beside pgbench, write docs/benchmarks.md; ARGS="-rounds 
 bench-stream: build ## the same for streams of a gigabyte
 	scripts/deps.sh postgres
 	$(GO) run ./internal/benchmark -stream $(ARGS)
+
+bench-inserts: build ## the same for inserts, with and without transactions that they share
+	scripts/deps.sh postgres wrk
+	$(GO) run ./internal/benchmark -inserts $(ARGS)
 
 profile: build ## load the server and write cmd/slipstream/default.pgo, with which the compiler builds it
 	scripts/deps.sh postgres wrk

@@ -14,6 +14,9 @@ const (
 // NoCache as a number of entries switches a cache off; "0" in a file, the environment or a flag.
 const NoCache = -1
 
+// NoBatch as the number of operations of a batch switches batches off; "0" in a file, the environment or a flag.
+const NoBatch = -1
+
 // Config is everything that can be set. The zero value of each field is its documented default
 // (docs/configuration.md lists them all); [Config.WithDefaults] fills them in and [Config.Validate] checks them.
 // Fields are named after PostgREST's options where it has the option; switches that are on by default have a
@@ -45,6 +48,8 @@ type Config struct {
 	DBPlanEnabled bool
 	// DisablePreparedStatements is needed behind poolers in transaction mode.
 	DisablePreparedStatements bool
+	// DisableGroupedInserts gives every insert a transaction of its own, however many of them wait for a connection.
+	DisableGroupedInserts bool
 	// DBHoistedTxSettings are the settings of roles and functions applied to the transaction; nil is
 	// statement_timeout, plan_filter.statement_cost_limit, default_transaction_isolation.
 	DBHoistedTxSettings []string
@@ -109,6 +114,7 @@ type Config struct {
 	RequestMaxConditions int   // filters and logic leaves, default 512
 	RequestMaxFields     int   // selected fields and embeds, default 1600
 	RequestMaxEmbeds     int   // embedded resources, default 64
+	BatchMaxOperations   int   // operations of a batch, default 100; NoBatch switches batches off
 	ResponseBuffer       int64 // bytes held back before an answer is streamed, default 1 MiB
 
 	// Admin server.

@@ -99,6 +99,11 @@ func limitOptions() []option {
 			doc:  "Most embedded resources in one request. Each is a join, and PostgreSQL plans a hundred of them for seconds.",
 		},
 		{
+			name: "batch-max-operations", own: true, defaultText: "100", reloadable: true,
+			bind: func(c *Config) value { return number{p: &c.BatchMaxOperations, min: 1, off: NoBatch} },
+			doc:  "Most operations in one batch (`POST /` with `Content-Type: application/vnd.slipstream.batch+json`). 0 switches batches off.",
+		},
+		{
 			name: "response-buffer", own: true, defaultText: "1MiB", reloadable: true,
 			bind: func(c *Config) value { return (*size)(&c.ResponseBuffer) },
 			doc:  "Bytes of a streamed answer held back at first: answers that fit keep their exact `Content-Length`.",

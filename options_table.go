@@ -118,6 +118,13 @@ func databaseOptions() []option {
 			doc:  "Answer `Accept: application/vnd.pgrst.plan` with the execution plan. Plans reveal table sizes: keep it off in production.",
 		},
 		{
+			name: "db-group-inserts", own: true, defaultText: "true", reloadable: true,
+			bind: func(c *Config) value { return (*disabled)(&c.DisableGroupedInserts) },
+			doc: "While more inserts of single rows into a table are under way than there are connections, do up to 64 of them in one transaction. " +
+				"Each has its own settings and its own answer or error; `now()` is the same for all of a transaction. " +
+				"Only for tables without triggers, deferrable constraints, and functions in defaults, checks and policies.",
+		},
+		{
 			name: "db-prepared-statements", defaultText: "true",
 			bind: func(c *Config) value { return (*disabled)(&c.DisablePreparedStatements) },
 			doc:  "Prepare statements once per connection. Turn it off only behind a pooler in transaction mode that does not support them.",

@@ -234,6 +234,39 @@ func TestIdempotencyKeyOfManyAtOnce(t *testing.T) {
 	}
 }
 
+// Writes that queue up for a connection share a transaction, but not those with a key.
+func TestIdempotencyKeysInACrowd(t *testing.T) {
+	s := serveOnce(t, onceSQL, onePlace)
+	for _, want := range []string{executed, replayed} {
+		var wg sync.WaitGroup
+		for i := range 20 {
+			wg.Go(func() {
+				a, err := s.tryWrite("POST", "/item", fmt.Sprintf(`{"name": "%d"}`, i), s.ann(), fmt.Sprintf("Idempotency-Key: %d", i))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				a.check(t, 201, "", want)
+			})
+		}
+		wg.Wait()
+	}
+	if rows, kept := s.value(countItem), s.value("select count(*) from slipstream.idempotency"); rows != "20" || kept != "20" {
+		t.Errorf("%s rows, %s answers", rows, kept)
+	}
+}
+
+func TestIdempotencyKeyOfABatch(t *testing.T) {
+	s := serveOnce(t, onceSQL)
+	const body = `{"operations": [{"method": "POST", "path": "/item", "body": {}}]}`
+	batch := []string{"Content-Type: application/vnd.slipstream.batch+json", s.ann()}
+	s.write("POST", "/", body, append(batch, key)...).check(t, 400, "*", "Proxy-Status: PostgREST; error=SLIP113")
+	s.write("POST", "/", body, batch...).check(t, 200, "*")
+	if got := s.value(countItem); got != "1" {
+		t.Errorf("%s rows", got)
+	}
+}
+
 // What failed or was rolled back may be tried again.
 func TestIdempotencyKeyOfWhatWasNotDone(t *testing.T) {
 	s := serveOnce(t, onceSQL, func(c *slipstream.Config) { c.DBTxEnd = "commit-allow-override" })
@@ -319,7 +352,7 @@ func TestIdempotencyKeyOfALargeAnswer(t *testing.T) {
 	send := []string{"Idempotency-Key: 2", s.ann()}
 	s.write("POST", "/rpc/large", fmt.Sprintf(`{"n": %d}`, largest+1), send...).check(t, 200, "*")
 	s.write("POST", "/rpc/large", fmt.Sprintf(`{"n": %d}`, largest+1), send...).check(t, 409,
-		`{"code":"SLIP114","details":"It was answered with 200; bodies of more than 1048576 bytes are not kept.",`+
+		`{"code":"SLIP115","details":"It was answered with 200; bodies of more than 1048576 bytes are not kept.",`+
 			`"hint":"Read what it wrote, or send Prefer: return=minimal with the next","message":"The request was done before, but its answer was too large to be kept"}`,
 		executed)
 	if got := s.value(countItem); got != "1" {

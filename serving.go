@@ -173,6 +173,8 @@ func (c Config) rest(s *Server) rest.Options {
 		TxOverride:      strings.HasSuffix(c.DBTxEnd, "-allow-override"),
 		TxRollback:      strings.HasPrefix(c.DBTxEnd, "rollback"),
 		MaxBody:         c.RequestMaxBody,
+		GroupInserts:    !c.DisableGroupedInserts,
+		BatchOperations: max(c.BatchMaxOperations, 0),
 		ServerTiming:    c.ServerTimingEnabled,
 		Verbosity:       c.verbosity(),
 		CursorSecret:    c.cursorKey(),

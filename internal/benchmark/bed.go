@@ -49,6 +49,9 @@ func newBed(ctx context.Context, cluster *devdb.Cluster, scale float64, progress
 	if err != nil {
 		return nil, err
 	}
+	if err := pg.ExecScript(ctx, b.dsn, writeBedSQL); err != nil {
+		return nil, err
+	}
 	// What the load left to write must not be written while something is measured.
 	if err := pg.ExecScript(ctx, b.dsn, "checkpoint"); err != nil {
 		return nil, err

@@ -24,6 +24,7 @@ type options struct {
 	rounds  int
 	seconds int
 	stream  bool
+	inserts bool
 	profile string
 	strict  bool
 	// What no flag changes.
@@ -41,6 +42,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	f.IntVar(&o.rounds, "rounds", 5, "rounds of each scenario")
 	f.IntVar(&o.seconds, "seconds", 5, "seconds of each side in a round")
 	f.BoolVar(&o.stream, "stream", false, "measure streams of a gigabyte instead")
+	f.BoolVar(&o.inserts, "inserts", false, "measure instead what inserts gain by sharing transactions")
 	f.StringVar(&o.profile, "profile", "", "only load the server with all scenarios in turn, and write its CPU profile to `FILE`")
 	only := f.String("only", "", "measure just the scenarios whose names contain `TEXT`, and write no report")
 	f.BoolVar(&o.strict, "strict", false, "end with exit code 1 when a target is missed")
@@ -109,6 +111,8 @@ func benchmark(ctx context.Context, o options, b *bed, about machine, out, progr
 	switch {
 	case o.profile != "":
 		return withRun(ctx, o, b, progress, func(r *run) error { return r.writeProfile(ctx) })
+	case o.inserts:
+		r, err = measureInserts(ctx, o, b, progress)
 	case o.stream:
 		r, err = measureStreams(ctx, o, b, gigabyte, progress)
 	default:

@@ -25,6 +25,7 @@ func TestBenchmark(t *testing.T) {
 	o := options{program: buildServer(t), rounds: 1, seconds: 1, scenarios: scenarios()}
 	t.Run("answers", func(t *testing.T) { testAnswers(t, o, b) })
 	t.Run("rates", func(t *testing.T) { testRates(t, o, b) })
+	t.Run("inserts", func(t *testing.T) { testInserts(t, o, b) })
 	t.Run("profile", func(t *testing.T) { testProfile(t, o, b) })
 	t.Run("streams", func(t *testing.T) { testStreams(t, o, b) })
 }
@@ -52,6 +53,12 @@ func testAnswers(t *testing.T, o options, b *bed) {
 		}
 		if err := r.verify(t.Context(), sc, ref, keys); err != nil {
 			t.Error(err)
+		}
+		if sc.writes() {
+			nothing := ref
+			nothing.main = statement{sql: "select 1"}
+			wantError(t, sc.name, r.verify(t.Context(), sc, nothing, keys), "pgbench 0")
+			continue
 		}
 		wrongRows := ref
 		wrongRows.main.args = append([]string{"1"}, ref.main.args[1:]...) // another limit, or always the same key
@@ -101,7 +108,7 @@ func needWrk(t *testing.T) {
 func testRates(t *testing.T, o options, b *bed) {
 	needWrk(t)
 	all := scenarios()
-	o.scenarios = []scenario{all[0], all[len(all)-1]}
+	o.scenarios = []scenario{all[0], all[len(readScenarios())-1], all[len(all)-1]}
 	o.out = filepath.Join(t.TempDir(), "benchmarks.md")
 	var out, progress bytes.Buffer
 	if err := benchmark(t.Context(), o, b, machine{cpu: "some CPU"}, &out, &progress); err != nil {
@@ -119,6 +126,18 @@ func testRates(t *testing.T, o options, b *bed) {
 		if !strings.Contains(section, "| "+sc.name+" ") || !strings.Contains(progress.String(), sc.name) {
 			t.Errorf("%s is missing in\n%s", sc.name, section)
 		}
+	}
+}
+
+func testInserts(t *testing.T, o options, b *bed) {
+	needWrk(t)
+	o.inserts, o.out = true, filepath.Join(t.TempDir(), "benchmarks.md")
+	var out bytes.Buffer
+	if err := benchmark(t.Context(), o, b, machine{}, &out, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "| sharing transactions") || !strings.Contains(out.String(), "fsync") {
+		t.Errorf("report\n%s", &out)
 	}
 }
 

@@ -55,6 +55,11 @@ func (r *run) measure(ctx context.Context, sc scenario, ref reference, keys keyR
 			return res, err
 		}
 	}
+	if sc.writes() {
+		if err := r.bed.emptyWrites(ctx); err != nil {
+			return res, err
+		}
+	}
 	if err := r.warmUp(ctx, res, keys); err != nil {
 		return res, err
 	}

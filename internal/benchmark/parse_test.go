@@ -127,7 +127,7 @@ func TestMachine(t *testing.T) {
 
 func TestOptions(t *testing.T) {
 	o, err := parseOptions([]string{"-rounds", "1", "-seconds", "2", "-strict"}, t.Output())
-	if err != nil || o.rounds != 1 || o.seconds != 2 || !o.strict || o.stream || len(o.scenarios) != 5 {
+	if err != nil || o.rounds != 1 || o.seconds != 2 || !o.strict || o.stream || len(o.scenarios) != 11 {
 		t.Errorf("options %+v, %v", o, err)
 	}
 	for _, wrong := range [][]string{{"-rounds", "0"}, {"-seconds", "0"}, {"more"}, {"-x"}} {

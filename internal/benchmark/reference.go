@@ -52,18 +52,30 @@ func newReference(snapshot *schema.Snapshot, s scenario) (reference, error) {
 	if err != nil {
 		return reference{}, err
 	}
-	req, err := request.Parse("GET", u, s.header(), request.Settings{Schemas: []string{shop.Schema}})
+	req, err := request.Parse(s.verb(), u, s.header(), request.Settings{Schemas: []string{shop.Schema}})
 	if err != nil {
 		return reference{}, fmt.Errorf("parse %s: %w", s.path, err)
 	}
+	// The body goes through to an argument as it is; its key stands in quotes to be JSON meanwhile.
+	if req.Payload, err = req.ReadPayload([]byte(strings.ReplaceAll(s.body, keyMark, `"`+keyMark+`"`))); err != nil {
+		return reference{}, fmt.Errorf("read the body of %s: %w", s.name, err)
+	}
 	options := plan.Options{LegacyTargetNames: true}
-	read, err := plan.New(snapshot, req, options)
+	var read *plan.Read
+	if s.writes() && req.Target == request.Relation {
+		var write *plan.Write
+		if write, err = plan.NewWrite(snapshot, req, options); err == nil {
+			read = &write.Read
+		}
+	} else {
+		read, err = plan.New(snapshot, req, options)
+	}
 	if err != nil {
 		return reference{}, fmt.Errorf("plan %s: %w", s.path, err)
 	}
 	r := reference{main: statement{sql: read.SQL}}
 	for _, arg := range read.Bind(nil, req, options, nil) {
-		r.main.args = append(r.main.args, string(arg))
+		r.main.args = append(r.main.args, strings.ReplaceAll(string(arg), `"`+keyMark+`"`, keyMark))
 	}
 	r.settings = s.settings(u.EscapedPath())
 	return r, nil
@@ -76,14 +88,18 @@ func (s scenario) settings(path string) statement {
 		before, after := claimsAround()
 		role, claims = shop.CustomerRole, []string{before, keyMark, after}
 	}
+	readOnly := "set_config('transaction_read_only', 'on', true), "
+	if s.writes() {
+		readOnly = ""
+	}
 	headers := `{"host":"127.0.0.1:3000"`
 	for name, values := range s.header() {
 		headers += `,"` + strings.ToLower(name) + `":"` + values[0] + `"`
 	}
 	return statement{
-		sql: "select set_config('transaction_read_only', 'on', true), set_config('search_path', $1, true), " +
-			"set_config('role', $2, true), set_config('request.jwt.claims', $3::text || $4::text || $5::text, true), " +
-			"set_config('request.method', 'GET', true), set_config('request.path', $6, true), " +
+		sql: "select " + readOnly + "set_config('search_path', $1, true), set_config('role', $2, true), " +
+			"set_config('request.jwt.claims', $3::text || $4::text || $5::text, true), " +
+			"set_config('request.method', '" + s.verb() + "', true), set_config('request.path', $6, true), " +
 			"set_config('request.headers', $7, true), set_config('request.cookies', '{}', true)",
 		args: append(append([]string{shop.Schema + ", public", role}, claims...), path, headers+"}"),
 	}
@@ -150,6 +166,9 @@ func (s *pgbenchScript) render(st statement) (string, error) {
 func (s *pgbenchScript) variable(arg string) string {
 	if arg == keyMark {
 		return ":key"
+	}
+	if before, after, ok := strings.Cut(arg, keyMark); ok { // in JSON
+		return "(" + s.variable(before) + "::text || :key::text || " + s.variable(after) + "::text)::json"
 	}
 	s.constants = append(s.constants, arg)
 	return ":v" + strconv.Itoa(len(s.constants))

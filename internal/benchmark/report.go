@@ -68,7 +68,13 @@ func ratesReport(o options, wrk string, results []result, rss int64) report {
 }
 
 func (s scenario) describe() string {
-	text := "`GET " + s.path + "`"
+	text := "`" + s.verb() + " " + s.path + "`"
+	if body := s.body; body != "" {
+		if len(body) > 200 {
+			body = body[:strings.Index(body, "}")+1] + " …]"
+		}
+		text += " with `" + body + "`"
+	}
 	if s.prefer != "" {
 		text += " with `Prefer: " + s.prefer + "`"
 	}

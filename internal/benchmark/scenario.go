@@ -10,6 +10,8 @@ import (
 // asCustomer the key is the customer whose token the request carries.
 type scenario struct {
 	name       string
+	method     string // GET when empty
+	body       string // JSON, its {key} of six digits
 	path       string
 	prefer     string
 	asCustomer bool
@@ -23,7 +25,9 @@ const keyMark = "{key}"
 // customers is how many different tokens there are.
 const customers = 64
 
-func scenarios() []scenario {
+func scenarios() []scenario { return append(readScenarios(), writeScenarios()...) }
+
+func readScenarios() []scenario {
 	const page = "/products?select=id,sku,name,price,stock&category_id=eq.{key}&order=price,id&limit=25"
 	const leaves = "select min(category_id), max(category_id) from shop.products"
 	return []scenario{
@@ -54,11 +58,19 @@ func (s scenario) targetOf(key int) string {
 	return strings.ReplaceAll(s.path, keyMark, strconv.Itoa(key))
 }
 
+// bodyOf is the body for a key.
+func (s scenario) bodyOf(key int) string {
+	return strings.ReplaceAll(s.body, keyMark, strconv.Itoa(key))
+}
+
 // header is what a request sends besides Host: as much as curl does.
 func (s scenario) header() http.Header {
 	h := http.Header{"User-Agent": {"benchmark"}, "Accept": {"application/json"}}
 	if s.prefer != "" {
 		h.Set("Prefer", s.prefer)
+	}
+	if s.body != "" {
+		h.Set("Content-Type", "application/json")
 	}
 	return h
 }

@@ -53,9 +53,9 @@ func TestScriptRefuses(t *testing.T) {
 func TestTemplate(t *testing.T) {
 	for _, sc := range scenarios() {
 		got := template("127.0.0.1:3000", sc)
-		head := "GET " + sc.path + " HTTP/1.1\r\nHost: 127.0.0.1:3000\r\n"
-		if !strings.HasPrefix(got, head) || !strings.HasSuffix(got, "\r\n\r\n") || strings.Count(got, keyMark) != 1 {
-			t.Errorf("%s: %q", sc.name, got)
+		head := sc.verb() + " " + sc.path + " HTTP/1.1\r\nHost: 127.0.0.1:3000\r\n"
+		if !strings.HasPrefix(got, head) || !strings.HasSuffix(got, "\r\n\r\n"+sc.body) || strings.Count(got, keyMark) != 1 {
+			t.Errorf("%s: %.300q", sc.name, got)
 		}
 		if sc.asCustomer != strings.Contains(got, "Authorization: Bearer {key}\r\n") || (sc.prefer != "") != strings.Contains(got, "Prefer: ") {
 			t.Errorf("%s: %q", sc.name, got)

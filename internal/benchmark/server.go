@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -34,7 +35,7 @@ type server struct {
 
 // startServer runs the program on the bed with the defaults of everything that is not given here, and returns when it
 // is ready. It reads neither files nor the environment, so that a run measures the same everywhere.
-func startServer(ctx context.Context, program string, b *bed, schema string) (*server, error) {
+func startServer(ctx context.Context, program string, b *bed, schema string, options ...string) (*server, error) {
 	program, err := filepath.Abs(program)
 	if err != nil {
 		return nil, err
@@ -54,6 +55,7 @@ func startServer(ctx context.Context, program string, b *bed, schema string) (*s
 		"--server-port", ports[0], "--admin-server-port", ports[1],
 		"--access-log", "off",
 	)
+	s.cmd.Args = append(s.cmd.Args, options...)
 	s.cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
 	s.cmd.Dir = os.TempDir() // where there is no slipstream.yaml
 	s.cmd.Stdout, s.cmd.Stderr = &s.output, &s.output
@@ -125,7 +127,12 @@ type answer struct {
 
 // get reads an answer with a 2xx status.
 func get(ctx context.Context, url string, header http.Header) (answer, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	return send(ctx, http.MethodGet, url, header, "")
+}
+
+// send is get with another method and a body.
+func send(ctx context.Context, method, url string, header http.Header, body string) (answer, error) {
+	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {
 		return answer{}, err
 	}
@@ -136,12 +143,12 @@ func get(ctx context.Context, url string, header http.Header) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	body, err := io.ReadAll(resp.Body)
+	content, err := io.ReadAll(resp.Body)
 	err = errors.Join(err, resp.Body.Close())
 	if err == nil && resp.StatusCode/100 != 2 {
-		err = fmt.Errorf("%s: %s: %s", url, resp.Status, body)
+		err = fmt.Errorf("%s %s: %s: %s", method, url, resp.Status, content)
 	}
-	return answer{header: resp.Header, body: body}, err
+	return answer{header: resp.Header, body: content}, err
 }
 
 // ask sends a scenario's request for a key.
@@ -150,5 +157,5 @@ func (s *server) ask(ctx context.Context, sc scenario, key int) (answer, error) 
 	if sc.asCustomer {
 		header.Set("Authorization", "Bearer "+token(s.secret, key))
 	}
-	return get(ctx, "http://"+s.host+sc.targetOf(key), header)
+	return send(ctx, sc.verb(), "http://"+s.host+sc.targetOf(key), header, sc.bodyOf(key))
 }

@@ -23,6 +23,7 @@ const clients = 32
 type wrk struct {
 	program string
 	dir     string // for scripts and templates
+	clients int    // connections that are kept busy
 }
 
 func newWrk(dir string) (wrk, error) {
@@ -30,7 +31,7 @@ func newWrk(dir string) (wrk, error) {
 	if err != nil {
 		return wrk{}, fmt.Errorf("wrk is not installed: run scripts/deps.sh wrk")
 	}
-	w := wrk{program: program, dir: dir}
+	w := wrk{program: program, dir: dir, clients: clients}
 	return w, os.WriteFile(w.file("request.lua"), requestScript, 0o600)
 }
 
@@ -53,7 +54,7 @@ type load struct {
 // run sends requests of a scenario for so many seconds. Any answer but a success is an error.
 func (w wrk) run(ctx context.Context, s *server, sc scenario, keys keyRange, seconds, seed int) (load, error) {
 	args := []string{
-		"-t1", "-c", strconv.Itoa(clients), "-d", strconv.Itoa(seconds) + "s", "--timeout", "10s", "--latency",
+		"-t1", "-c", strconv.Itoa(w.clients), "-d", strconv.Itoa(seconds) + "s", "--timeout", "10s", "--latency",
 		"-s", w.file("request.lua"), "http://" + s.host, "--",
 		w.file("template"), strconv.Itoa(seed), strconv.Itoa(keys.low), strconv.Itoa(keys.high),
 	}
@@ -87,13 +88,16 @@ func (w wrk) prepare(s *server, sc scenario, keys keyRange) error {
 // template is the text of a scenario's request, keyMark in place of the key or of the token.
 func template(host string, sc scenario) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "GET %s HTTP/1.1\r\nHost: %s\r\n", sc.path, host)
+	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\n", sc.verb(), sc.path, host)
 	header := sc.header()
 	if sc.asCustomer {
 		header.Set("Authorization", "Bearer "+keyMark)
 	}
+	if sc.body != "" {
+		header.Set("Content-Length", strconv.Itoa(len(sc.bodyOf(100000))))
+	}
 	_ = header.Write(&b) // a strings.Builder takes everything
-	b.WriteString("\r\n")
+	b.WriteString("\r\n" + sc.body)
 	return b.String()
 }
 

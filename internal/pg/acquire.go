@@ -14,7 +14,7 @@ func (db *DB) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	if db.pool.Load() == nil {
 		return nil, ErrClosed
 	}
-	if _, err := db.places.take(ctx, db.options.AcquireTimeout, nil, nil); err != nil {
+	if _, err := db.places.take(ctx, db.options.AcquireTimeout, fellow{}); err != nil {
 		return nil, err
 	}
 	return db.connection(ctx)

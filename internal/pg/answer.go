@@ -58,14 +58,14 @@ func (t *trip) receive(failure error) error {
 func (t *trip) handle(m pgproto3.BackendMessage, failed bool) error {
 	switch m := m.(type) {
 	case *pgproto3.DataRow:
-		if s := t.steps[t.at].statement; s != internal && !failed {
-			return t.interruptOn(t.sink.Row(s, m.Values))
+		if s := t.steps[t.at]; s.statement != internal && !failed {
+			return t.interruptOn(t.sinkOf(s).Row(s.statement, m.Values))
 		}
 	case *pgproto3.BindComplete:
 		t.bound = t.at + 1
 		if s := t.steps[t.at]; s.statement != internal && !failed {
 			t.sunk = true
-			return t.interruptOn(t.sink.Columns(s.statement, s.prepared.columns))
+			return t.interruptOn(t.sinkOf(s).Columns(s.statement, s.prepared.columns))
 		}
 	case *pgproto3.CommandComplete, *pgproto3.EmptyQueryResponse:
 		t.at++
@@ -83,6 +83,13 @@ func (t *trip) handle(m pgproto3.BackendMessage, failed bool) error {
 		return t.lose(fmt.Errorf("unexpected answer %T", m))
 	}
 	return nil
+}
+
+func (t *trip) sinkOf(s step) Sink {
+	if t.members != nil {
+		return t.members[s.member].write.sink
+	}
+	return t.sink
 }
 
 func columnNames(m *pgproto3.RowDescription) []string {

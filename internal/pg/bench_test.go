@@ -2,6 +2,7 @@ package pg_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/slipstream-go/slipstream/internal/pg"
@@ -10,7 +11,7 @@ import (
 // BenchmarkRead is a point read as the data API does it, with everything that a request sets.
 func BenchmarkRead(b *testing.B) {
 	w := newWorld(b)
-	read := pointRead(b, w, run(b, pg.Options{DSN: w.dsn, MaxConns: 2}))
+	read := pointRead(b, w, run(b, pg.Options{DSN: w.dsn, MaxConns: 2}), true)
 	b.ReportAllocs()
 	for b.Loop() {
 		read()
@@ -24,11 +25,29 @@ func BenchmarkReadParallel(b *testing.B) {
 	b.ReportAllocs()
 	b.SetParallelism(8)
 	b.RunParallel(func(p *testing.PB) {
-		read := pointRead(b, w, db)
+		read := pointRead(b, w, db, true)
 		for p.Next() {
 			read()
 		}
 	})
+}
+
+// BenchmarkReadCrowd is 64 readers for each processor over four connections, each with one of its own and sharing them.
+func BenchmarkReadCrowd(b *testing.B) {
+	for _, sharing := range []bool{false, true} {
+		b.Run(fmt.Sprintf("sharing=%v", sharing), func(b *testing.B) {
+			w := newWorld(b)
+			db := run(b, pg.Options{DSN: w.dsn, MaxConns: 4})
+			b.ReportAllocs()
+			b.SetParallelism(64)
+			b.RunParallel(func(p *testing.PB) {
+				read := pointRead(b, w, db, sharing)
+				for p.Next() {
+					read()
+				}
+			})
+		})
+	}
 }
 
 func TestAReadAllocatesLittle(t *testing.T) {
@@ -36,7 +55,7 @@ func TestAReadAllocatesLittle(t *testing.T) {
 		t.Skip("the race detector allocates, too")
 	}
 	w := newWorld(t)
-	read := pointRead(t, w, run(t, pg.Options{DSN: w.dsn, MaxConns: 1}))
+	read := pointRead(t, w, run(t, pg.Options{DSN: w.dsn, MaxConns: 1}), true)
 	read()
 	if n := testing.AllocsPerRun(200, read); n > 8 {
 		t.Errorf("%v allocations", n)
@@ -44,10 +63,13 @@ func TestAReadAllocatesLittle(t *testing.T) {
 }
 
 // pointRead reads one row in the context of a request of its own.
-func pointRead(t testing.TB, w world, db *pg.DB) func() {
+func pointRead(t testing.TB, w world, db *pg.DB, shares bool) func() {
 	tx := as(w.ann, requestSettings()...)
 	statements := []pg.Statement{statement(
 		"select null, count(*), coalesce(json_agg(r), '[]') from (select id, name from item where id = $1::int) r", "7")}
+	if shares {
+		statements[0].Pace = new(pg.Pace)
+	}
 	s := &sum{}
 	return func() {
 		ctx, cancel := context.WithCancel(context.Background())

@@ -22,15 +22,24 @@ type places struct {
 
 // waiter is somebody without a place.
 type waiter struct {
-	// A read that may be taken along, else nil.
-	tx         *Tx
-	statements []Statement
+	fellow
 
-	// turn gets nil for a place of the waiter's own, else the trip whose answer it may now receive.
+	// turn gets nil for a place of the waiter's own, for a read the trip whose answer it may now receive, and for a write
+	// served when another one has done it.
 	turn       chan *trip
 	state      waiterState
 	prev, next *waiter
 }
+
+// fellow is a read or a write that another one may take along; the zero value is none.
+type fellow struct {
+	tx         *Tx
+	statements []Statement
+	write      *member // nil for a read
+}
+
+// served is no trip.
+var served = new(trip)
 
 type waiterState int
 
@@ -52,9 +61,9 @@ var placeTimers = sync.Pool{New: func() any {
 	return t
 }}
 
-// take waits its turn: for a place, with nil, or where tx and statements may be taken along, for a trip that has been
-// begun with them. Errors are ErrAcquireTimeout or ctx's.
-func (p *places) take(ctx context.Context, timeout time.Duration, tx *Tx, statements []Statement) (*trip, error) {
+// take waits its turn: for a place, with nil, or where f may be taken along, for a trip that has been begun with it, or
+// served. Errors are ErrAcquireTimeout or ctx's.
+func (p *places) take(ctx context.Context, timeout time.Duration, f fellow) (*trip, error) {
 	p.mu.Lock()
 	if p.free > 0 {
 		p.free--
@@ -62,7 +71,7 @@ func (p *places) take(ctx context.Context, timeout time.Duration, tx *Tx, statem
 		return nil, nil
 	}
 	w := waiterPool.Get().(*waiter)
-	w.tx, w.statements = tx, statements
+	w.fellow = f
 	p.push(w)
 	p.mu.Unlock()
 	p.waiting.Add(1)
@@ -85,17 +94,18 @@ func (p *places) take(ctx context.Context, timeout time.Duration, tx *Tx, statem
 	}
 }
 
-// leave gives up waiting, unless the turn has come in the same moment. Nobody uses tx and statements after it.
+// leave gives up waiting, unless the turn has come in the same moment, or a write is being done. Nobody uses the fellow
+// after it.
 func (p *places) leave(w *waiter, err error) (*trip, error) {
 	p.mu.Lock()
-	switch w.state {
-	case queued:
+	switch {
+	case w.state == queued:
 		p.remove(w)
-	case boarded:
+	case w.state == boarded && w.write == nil:
 		w.state = gone // whoever has the connection skips it; it is not recycled
 		p.mu.Unlock()
 		return nil, err
-	case boarding:
+	case w.state == boarding && w.write == nil:
 		w.state = leaving
 		p.mu.Unlock()
 		<-w.turn
@@ -137,7 +147,24 @@ func (p *places) board(dst []*waiter) []*waiter {
 	most := min(cap(dst), (p.length+1)/2)
 	for w := p.first; w != nil && len(dst) < most; {
 		next := w.next
-		if w.tx != nil {
+		if w.tx != nil && w.write == nil {
+			p.remove(w)
+			w.state = boarding
+			dst = append(dst, w)
+		}
+		w = next
+	}
+	return dst
+}
+
+// gather takes writes out of the queue that may be done together with lead, as many as dst has room for, and appends
+// them to dst. They wait until done.
+func (p *places) gather(dst []*waiter, lead fellow) []*waiter {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for w := p.first; w != nil && len(dst) < cap(dst); {
+		next := w.next
+		if w.write != nil && w.joins(lead) {
 			p.remove(w)
 			w.state = boarding
 			dst = append(dst, w)

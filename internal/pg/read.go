@@ -36,7 +36,11 @@ func (db *DB) do(ctx context.Context, tx *Tx, statements []Statement, sink Sink,
 		ctx, end = db.options.Trace(ctx, statements[0].SQL)
 		defer func() { end(err) }()
 	}
-	again, err := db.attempt(ctx, tx, statements, sink, decide, decide == nil && db.mayShare(tx, statements))
+	share := db.mayShare(tx, statements)
+	if decide != nil {
+		share = mayGroup(tx, statements)
+	}
+	again, err := db.attempt(ctx, tx, statements, sink, decide, share)
 	if again {
 		_, err = db.attempt(ctx, tx, statements, sink, decide, false)
 	}
@@ -45,11 +49,23 @@ func (db *DB) do(ctx context.Context, tx *Tx, statements []Statement, sink Sink,
 
 // attempt uses one connection, and reports whether it makes sense to try again, alone and perhaps on another one.
 func (db *DB) attempt(ctx context.Context, tx *Tx, statements []Statement, sink Sink, decide Decide, share bool) (again bool, err error) {
-	t, err := db.trip(ctx, tx, statements, share)
-	if err != nil {
+	f := fellow{tx: tx, statements: statements}
+	if decide != nil {
+		f.write = &member{sink: sink, decide: decide}
+	}
+	t, err := db.trip(ctx, f, share)
+	switch {
+	case err != nil:
 		return false, err
+	case t == served:
+		return f.write.again, f.write.err
 	}
 	defer t.end(db)
+	if share && decide != nil {
+		if group := t.gather(f); len(group) > 1 {
+			return t.together(ctx, group, db.commitGrace)
+		}
+	}
 	t.sink, t.hold = sink, decide != nil
 	t.watch(ctx)
 	err = t.timed(tx, statements)

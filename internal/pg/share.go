@@ -42,8 +42,8 @@ func (db *DB) mayShare(tx *Tx, statements []Statement) bool {
 	return size <= mostShared
 }
 
-// trip waits for a trip whose turn it is: a new one, or where the read may share, one whose messages are sent.
-func (db *DB) trip(ctx context.Context, tx *Tx, statements []Statement, share bool) (*trip, error) {
+// trip waits for a trip whose turn it is: a new one, or where f may share, one whose messages are sent, or served.
+func (db *DB) trip(ctx context.Context, f fellow, share bool) (*trip, error) {
 	if db.pool.Load() == nil {
 		return nil, ErrClosed
 	}
@@ -54,7 +54,7 @@ func (db *DB) trip(ctx context.Context, tx *Tx, statements []Statement, share bo
 		}
 		return db.newTrip(conn), nil
 	}
-	t, err := db.places.take(ctx, db.options.AcquireTimeout, tx, statements)
+	t, err := db.places.take(ctx, db.options.AcquireTimeout, f)
 	if t != nil || err != nil {
 		return t, err
 	}
@@ -69,7 +69,7 @@ func (db *DB) trip(ctx context.Context, tx *Tx, statements []Statement, share bo
 
 // takeAlong adds the messages of reads that wait for a connection.
 func (t *trip) takeAlong() {
-	if t.places == nil || len(t.out) > inlineWrite/2 {
+	if t.places == nil || t.hold || len(t.out) > inlineWrite/2 {
 		return
 	}
 	var room [mostAlong]*waiter

@@ -22,9 +22,14 @@ type trip struct {
 	conn    *pgxpool.Conn
 	session *session
 	sink    Sink
+	members []fellow // of a group of writes; sink is then nobody's
 	options *Options
 	hold    bool // leave the transaction open for conclude
 	guard   int  // the step of a Guard's statement, 0 without: the first step is begin
+
+	// Of a Batch.
+	inside    bool // the transaction is open already
+	savepoint bool // nothing of this may stay
 
 	// Of a pipeline that several trips share.
 	places *places // whose queue may be taken along, nil for those who share with nobody
@@ -37,6 +42,7 @@ type trip struct {
 	tooLarge error // what cannot be encoded
 
 	// Of the answer.
+	member int   // whose messages are being made, in a group of writes
 	at     int   // the step that is being answered
 	bound  int   // how many steps the server has begun to execute
 	status byte  // of the transaction as the last ReadyForQuery has it, 0 while there is more to come
@@ -52,6 +58,7 @@ type trip struct {
 // step is the execution of one statement.
 type step struct {
 	statement int // index of the caller's statement, or internal
+	member    int // whose statement it is, in a group of writes
 	prepared  *prepared
 	parsed    bool // in this pipeline
 }
@@ -106,10 +113,16 @@ func (t *trip) queue(tx *Tx, statements []Statement) {
 	if begin == "" && t.hold {
 		begin = "begin"
 	}
+	if t.inside {
+		begin = ""
+	}
 	if begin != "" {
 		t.send(internal, statementKey{sql: begin}, nil, nil)
 	}
 	t.queueGuard(tx.Guard)
+	if t.savepoint {
+		t.send(internal, statementKey{sql: "savepoint slip_read"}, nil, nil)
+	}
 	t.settings.of(tx)
 	t.sendText(t.settings.sql, "", "", t.settings.args)
 	if tx.PreRequest != "" {
@@ -118,6 +131,10 @@ func (t *trip) queue(tx *Tx, statements []Statement) {
 	}
 	for i := range statements {
 		t.send(i, statementKey{statements[i].SQL, tx.Role, tx.SearchPath}, statements[i].Args, statements[i].Formats)
+	}
+	if t.savepoint {
+		t.send(internal, statementKey{sql: "rollback to savepoint slip_read"}, nil, nil)
+		t.send(internal, statementKey{sql: "release savepoint slip_read"}, nil, nil)
 	}
 	if begin != "" && !t.hold {
 		t.send(internal, statementKey{sql: "commit"}, nil, nil)
@@ -152,7 +169,7 @@ func (t *trip) send(statement int, key statementKey, args [][]byte, formats []in
 }
 
 func (t *trip) execute(statement int, p *prepared, args [][]byte, formats []int16) {
-	s := step{statement: statement, prepared: p, parsed: !p.sent}
+	s := step{statement: statement, member: t.member, prepared: p, parsed: !p.sent}
 	if s.parsed {
 		t.parse = pgproto3.Parse{Name: p.name, Query: p.key.sql}
 		t.encode(&t.parse)

@@ -37,6 +37,10 @@ type Statement struct {
 	// Pace, if not nil, learns how long a Read takes whose first statement this is. When it is known to be quick and no
 	// connection is free, the Read may share one with others of the kind.
 	Pace *Pace
+	// Group, if not empty, lets a Write whose only statement this is be done in one transaction with others of the same
+	// group, while more of them are under way than there are connections. Statements of a group must leave nothing for the
+	// rest of their transaction but rows, and no constraints to be checked at its end.
+	Group string
 }
 
 // settings are one SELECT of set_config calls. Names are constants of the text and values its arguments, so the text

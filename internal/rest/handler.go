@@ -42,6 +42,10 @@ type Options struct {
 	Verbosity apierr.Verbosity
 	// CursorSecret authenticates the cursors of keyset pages; without one, cursors are refused.
 	CursorSecret []byte
+	// GroupInserts lets single rows that queue up for the same table share a transaction.
+	GroupInserts bool
+	// BatchOperations is how many operations a batch may have; 0 switches batches off.
+	BatchOperations int
 	// StreamBuffer is how much of a streamed answer is held back to give it exact headers, in bytes; default 1 MiB.
 	StreamBuffer int
 	// StreamStall is how long a client may take to accept 64 KiB of a stream; default 1 min. A stream holds a connection of
@@ -111,6 +115,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serve returns an error only as long as nothing of the answer was written and no header of it set.
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
+	if isBatch(r) {
+		return h.batch(w, r)
+	}
+	return h.serveOn(h.db, false, w, r)
+}
+
+// serveOn is serve with statements run on db. With held, nothing of an answer is written before all of it is known.
+func (h *Handler) serveOn(db runner, held bool, w http.ResponseWriter, r *http.Request) error {
 	info := telemetry.RequestFrom(r.Context())
 	if h.options.ServerTiming {
 		info.StartTiming()
@@ -124,7 +136,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	x := &exchange{
-		Handler: h, w: w, r: r, req: req, info: info, catalog: catalog,
+		Handler: h, db: db, held: held, w: w, r: r, req: req, info: info, catalog: catalog,
 		caller: auth.CallerFrom(r.Context()),
 	}
 	if x.caller == nil {
@@ -145,6 +157,8 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 // exchange is one request and its answer. What every request needs is in here, to be one allocation.
 type exchange struct {
 	*Handler
+	db      runner
+	held    bool
 	w       http.ResponseWriter
 	r       *http.Request
 	req     *request.Request
@@ -152,7 +166,7 @@ type exchange struct {
 	catalog *Catalog
 	caller  *auth.Caller
 
-	body     []byte // as it was sent, where the request is to be done once
+	sent     []byte // the body, as it was sent, where the request is to be done once
 	tx       pg.Tx
 	settings [8]pg.Setting // room for those of tx
 	fields   fields

@@ -62,7 +62,7 @@ func (x *exchange) once() (*once, error) {
 	for _, name := range askedBy {
 		asked = append(asked, strings.Join(x.r.Header[name], "\n")) // which no value has in it
 	}
-	o.fingerprint = idemkey.NewFingerprint(o.scope, x.body, asked...)
+	o.fingerprint = idemkey.NewFingerprint(o.scope, x.sent, asked...)
 	o.guard.Before = idemkey.Begin(o.scope, o.fingerprint)
 	x.tx.Guard = &o.guard
 	return o, nil
@@ -110,6 +110,18 @@ func (o *once) failed(a *answer, err error) error {
 	return err
 }
 
+// refuseKey refuses the key of a batch: what is promised with one is not kept there.
+func (h *Handler) refuseKey(r *http.Request) error {
+	_, ok := r.Header[idemkey.Header]
+	if catalog := h.catalog(); !ok || h.options.IgnoreIdempotencyKeys || catalog == nil || !catalog.Idempotency {
+		return nil
+	}
+	return &apierr.Error{
+		Code: "SLIP113", Message: "A batch cannot have an Idempotency-Key",
+		Hint: "Leave the header away, or call a function that does what the batch does",
+	}
+}
+
 func errInFlight() error {
 	return &apierr.Error{
 		Code: "SLIP111", Message: "A request with this Idempotency-Key is under way",
@@ -119,7 +131,7 @@ func errInFlight() error {
 
 // replay gives the stored answer.
 func (o *once) replay(a *answer) error {
-	kept, err := idemkey.Load(a.r.Context(), a.db, o.scope, o.fingerprint)
+	kept, err := idemkey.Load(a.r.Context(), a.Handler.db, o.scope, o.fingerprint)
 	switch {
 	case err != nil:
 		return err
@@ -127,7 +139,7 @@ func (o *once) replay(a *answer) error {
 		return errInFlight() // it has expired since, so that the next try is a new request
 	case kept.TooLarge:
 		return &apierr.Error{
-			Code: "SLIP114", Message: "The request was done before, but its answer was too large to be kept",
+			Code: "SLIP115", Message: "The request was done before, but its answer was too large to be kept",
 			Details: "It was answered with " + strconv.Itoa(kept.Status) + "; bodies of more than " + strconv.Itoa(idemkey.MaxBody) + " bytes are not kept.",
 			Hint:    "Read what it wrote, or send Prefer: return=minimal with the next",
 		}

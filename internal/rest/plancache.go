@@ -20,6 +20,7 @@ type planned struct {
 	warning     string
 	route       string // for telemetry
 	pace        pg.Pace
+	group       string // of writes that may share a transaction
 }
 
 // cost is about how many bytes the plan takes in the cache, with its key.
@@ -101,6 +102,9 @@ func (x *exchange) plan() (*planned, error) {
 		return nil, err
 	}
 	p.contentType, p.warning, p.route = p.Media.ContentType(), deprecation(p.Renames), strings.Clone(x.req.Name)
+	if p.write != nil && x.options.GroupInserts && len(x.catalog.Schema.Representations) == 0 {
+		p.group = groupOf(x.req, p.write)
+	}
 	if f := p.Function; f != nil {
 		p.route = "rpc/" + p.route
 		p.writes = x.req.Method == "POST" && f.Volatility == schema.Volatile

@@ -30,6 +30,10 @@ func (x *exchange) begin(p *planned) {
 			tx.Settings = append(tx.Settings, pg.Setting(s))
 		}
 	}
+	if x.held { // what the operation before has left in the transaction is not this one's
+		tx.Settings = append(tx.Settings, pg.Setting{Name: "response.headers"}, pg.Setting{Name: "response.status"},
+			pg.Setting{Name: "slipstream.inserted"})
+	}
 	tx.Settings = append(tx.Settings, x.options.AppSettings...)
 }
 

@@ -42,7 +42,7 @@ const (
 // exact Content-Length and Content-Range, and an error within them a proper envelope. Beyond them the answer is
 // chunked, and an error can only be shown by breaking the connection off: never is a well-formed half sent.
 func (a *answer) stream() error {
-	s := &streamer{answer: a}
+	s := &streamer{answer: a, held: a.exchange.held}
 	defer s.leave()
 	// What the pre-request function sets must be known before the first byte goes out, what a called function sets
 	// is known after its rows only.
@@ -71,7 +71,7 @@ func (a *answer) stream() error {
 type streamer struct {
 	*answer
 	started bool // the status line is out
-	held    bool // nothing may be sent yet: the answer to a write
+	held    bool // nothing may be sent yet: the answer to a write, or in a batch
 	placed  bool // it has one of the places of streams
 	skip    int  // leading columns that are not the answer's: total and presence of a counted result
 }

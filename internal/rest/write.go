@@ -13,29 +13,38 @@ import (
 	"github.com/slipstream-go/slipstream/internal/telemetry"
 )
 
-// readBody reads and checks the body, up to the configured size.
+// readBody reads and checks the body.
 func (x *exchange) readBody() error {
-	if x.r.ContentLength > x.options.MaxBody {
-		return x.bodyTooLarge() // before a client that expects 100 is told to send it
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, x.options.MaxBody))
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return x.bodyTooLarge()
-	case err != nil:
-		return &apierr.Error{Code: "PGRST102", Message: "The body could not be read", Cause: err}
+	body, err := x.body(x.w, x.r)
+	if err != nil {
+		return err
 	}
 	if x.keyed() {
-		x.body = body
+		x.sent = body
 	}
 	x.req.Payload, err = x.req.ReadPayload(body)
 	return err
 }
 
-func (x *exchange) bodyTooLarge() error {
+// body reads the body, up to the configured size.
+func (h *Handler) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.ContentLength > h.options.MaxBody {
+		return nil, h.bodyTooLarge() // before a client that expects 100 is told to send it
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.options.MaxBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, h.bodyTooLarge()
+	case err != nil:
+		return nil, &apierr.Error{Code: "PGRST102", Message: "The body could not be read", Cause: err}
+	}
+	return body, nil
+}
+
+func (h *Handler) bodyTooLarge() error {
 	return &apierr.Error{
-		Code: "SLIP104", Message: "The body is larger than " + strconv.FormatInt(x.options.MaxBody, 10) + " bytes",
+		Code: "SLIP104", Message: "The body is larger than " + strconv.FormatInt(h.options.MaxBody, 10) + " bytes",
 		Hint: "Send it in parts, or have request-max-body raised",
 	}
 }
@@ -71,7 +80,7 @@ func (a *answer) transact() error {
 		return true, nil
 	}
 	var sink pg.Sink = a
-	main := pg.Statement{SQL: a.plan.SQL, Args: a.args, Formats: a.plan.formats()}
+	main := pg.Statement{SQL: a.plan.SQL, Args: a.args, Formats: a.plan.formats(), Group: a.group()}
 	if a.plan.Format == plan.CSVRows || a.plan.Format == plan.NDJSONRows {
 		// Nothing may be sent before the commit: the rows are collected.
 		sink = &streamer{answer: a, held: true}

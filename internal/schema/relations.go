@@ -10,12 +10,27 @@ import (
 // out: they are reached through their parent, as PostgREST has it. The bits of
 // changes are pg_relation_is_updatable's: 1 << CmdType (update 2, insert 3, delete 4). It fails for a foreign table
 // whose wrapper has no handler, which must not keep everything else from loading.
+//
+// A plain table is one where an INSERT calls no function but PostgreSQL's own, whose dependencies it does not record.
 const relationsSQL = `
 select c.oid, n.nspname::text, c.relname::text, c.relkind::text, coalesce(d.description, ''),
        case when c.relkind in ('r', 'p') then 28
             when c.relkind = 'm' or w.fdwhandler = 0 then 0
             else pg_relation_is_updatable(c.oid, true)
-       end as changes
+       end as changes,
+       c.relkind = 'r' and not c.relhasrules
+         and not exists (select from pg_trigger t where t.tgrelid = c.oid and (not t.tgisinternal or t.tgdeferrable))
+         and not exists (select from pg_constraint k where k.conrelid = c.oid and k.condeferrable)
+         and not exists (
+           select from (
+             select 'pg_attrdef'::regclass::oid as classid, a.oid from pg_attrdef a where a.adrelid = c.oid union all
+             select 'pg_constraint'::regclass, k.oid from pg_constraint k where k.conrelid = c.oid and k.contype = 'c' union all
+             select 'pg_policy'::regclass, p.oid from pg_policy p where p.polrelid = c.oid
+           ) part
+           join pg_depend d on d.classid = part.classid and d.objid = part.oid
+           where d.refclassid = 'pg_proc'::regclass
+              or d.refclassid = 'pg_class'::regclass and d.classid = 'pg_policy'::regclass and d.refobjid <> c.oid
+         ) as plain
 from pg_class c
 join pg_namespace n on n.oid = c.relnamespace
 left join pg_description d on d.objoid = c.oid and d.objsubid = 0 and d.classoid = 'pg_class'::regclass
@@ -40,7 +55,7 @@ func (l *loader) relations(ctx context.Context, q pg.Querier) error {
 		r := &Relation{}
 		var kind string
 		var changes int
-		if err := rows.Scan(&r.OID, &r.Name.Schema, &r.Name.Name, &kind, &r.Description, &changes); err != nil {
+		if err := rows.Scan(&r.OID, &r.Name.Schema, &r.Name.Name, &kind, &r.Description, &changes, &r.Plain); err != nil {
 			return err
 		}
 		r.Kind = Kind(kind[0])

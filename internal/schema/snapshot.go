@@ -72,6 +72,9 @@ type Relation struct {
 	Insertable bool `json:"insertable"`
 	Updatable  bool `json:"updatable"`
 	Deletable  bool `json:"deletable"`
+	// Plain is a table into which a row goes without calling anybody's function and without a check at COMMIT: no
+	// triggers, rules or deferrable constraints, and no functions in defaults, constraints and policies.
+	Plain bool `json:"-"`
 	// PrimaryKey is in key order; for a view, the primary keys of its base tables of which it shows every column.
 	// A view may show a base row twice, so its primary key need not be unique.
 	PrimaryKey []string `json:"primaryKey,omitempty"`

@@ -1,0 +1,91 @@
+package pg
+
+import (
+	"context"
+	"errors"
+)
+
+// ErrBatchIsolation means that a statement of a Batch wants another isolation level than its transaction has.
+var ErrBatchIsolation = errors.New("the operations of a transaction want different isolation levels")
+
+// Batch is one transaction of several reads and writes, each under its own settings and in one round trip.
+type Batch struct {
+	trip      *trip
+	isolation string
+	begun     bool
+	rollback  bool
+	again     bool // the transaction may begin anew
+	failed    error
+}
+
+// Batch runs f in one transaction and commits it when f returns nil, unless a Write decided otherwise. It begins anew as
+// a Write does, once: then f is called again. Errors are those of Write, and what f returned.
+func (db *DB) Batch(ctx context.Context, f func(*Batch) error) error {
+	again, err := db.attemptBatch(ctx, f)
+	if again {
+		_, err = db.attemptBatch(ctx, f)
+	}
+	return err
+}
+
+func (db *DB) attemptBatch(ctx context.Context, f func(*Batch) error) (again bool, err error) {
+	conn, err := db.acquire(ctx)
+	if err != nil {
+		return false, err
+	}
+	t := db.newTrip(conn)
+	defer t.end(db)
+	t.hold, t.status = true, 'I'
+	t.watch(ctx)
+	b := &Batch{trip: t}
+	err = f(b)
+	cancelled := t.unwatch()
+	switch {
+	case err != nil && cancelled:
+		return false, ctx.Err()
+	case err != nil || !b.begun:
+		return b.again, err
+	}
+	return false, t.conclude(nil, func() (bool, error) { return !b.rollback, nil }, db.commitGrace)
+}
+
+// Read is DB.Read in the transaction. What it writes is undone.
+func (b *Batch) Read(ctx context.Context, tx *Tx, statements []Statement, sink Sink) error {
+	b.trip.savepoint = !tx.ReadWrite
+	return b.run(ctx, tx, statements, sink)
+}
+
+// Write is DB.Write in the transaction: decide can have all of it rolled back. It is asked before the end of the
+// transaction, and may be asked again.
+func (b *Batch) Write(ctx context.Context, tx *Tx, statements []Statement, sink Sink, decide Decide) error {
+	b.trip.savepoint = false
+	if err := b.run(ctx, tx, statements, sink); err != nil {
+		return err
+	}
+	commit, err := decide()
+	if !commit {
+		b.rollback = true
+	}
+	return err
+}
+
+// run makes one round trip. After an error there is nothing more to do in the transaction.
+func (b *Batch) run(ctx context.Context, tx *Tx, statements []Statement, sink Sink) (err error) {
+	if b.failed != nil {
+		return b.failed
+	}
+	defer func() { b.failed = err }()
+	if b.trip.inside = b.begun; b.begun && tx.Isolation != b.isolation {
+		return ErrBatchIsolation
+	}
+	b.begun, b.isolation = true, tx.Isolation
+	if db := b.trip.options; db.Trace != nil && len(statements) > 0 {
+		_, end := db.Trace(ctx, statements[0].SQL)
+		defer func() { end(err) }()
+	}
+	b.trip.sink = sink
+	err = b.trip.run(tx, statements)
+	var lost *LostError
+	b.again = err != nil && (b.trip.stale(err) || errors.As(err, &lost))
+	return err
+}

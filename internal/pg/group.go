@@ -1,0 +1,134 @@
+package pg
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+// Small writes that wait for a connection can be done in one transaction: they share its round trips and its flush to
+// disk. Each has its own settings, which replace all of those before it, its own rows and its own decision. If one of
+// them fails, or does not want to commit, nothing has happened: all of them are done again, each in a transaction of its
+// own, and have their own outcome.
+
+// mostGrouped is how many writes share a transaction, the first of them included.
+const mostGrouped = 64
+
+// member is a write that may be one of a group.
+type member struct {
+	sink   Sink
+	decide Decide
+	waiter *waiter // of one that another write does
+
+	// Of one that another write has done.
+	again bool // it has to be done alone
+	err   error
+}
+
+// mayGroup tells whether a write may be one of several.
+func mayGroup(tx *Tx, statements []Statement) bool {
+	if len(statements) != 1 || statements[0].Group == "" || tx.PreRequest != "" || tx.begin() != "" || tx.Guard != nil {
+		return false
+	}
+	size := 0
+	for _, s := range tx.Settings {
+		size += len(s.Value)
+	}
+	for _, arg := range statements[0].Args {
+		size += len(arg)
+	}
+	return size <= mostShared
+}
+
+// joins tells whether f can follow lead in its transaction: it has to set all that lead sets, or would be done under
+// settings of lead's.
+func (f *fellow) joins(lead fellow) bool {
+	tx := f.tx
+	return f.statements[0].Group == lead.statements[0].Group &&
+		sameNames(tx.RoleSettings, lead.tx.RoleSettings) && sameNames(tx.Settings, lead.tx.Settings)
+}
+
+func sameNames(a, b []Setting) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i].Name != b[i].Name {
+			return false
+		}
+	}
+	return true
+}
+
+// gather finds the writes that wait for a connection and may be done together with lead, which comes first.
+func (t *trip) gather(lead fellow) []fellow {
+	var room [mostGrouped - 1]*waiter
+	taken := t.places.gather(room[:0], lead)
+	if len(taken) == 0 {
+		return nil
+	}
+	group := make([]fellow, 0, 1+len(taken))
+	group = append(group, lead)
+	for _, w := range taken {
+		f := w.fellow
+		f.write.waiter = w
+		group = append(group, f)
+	}
+	return group
+}
+
+// together does the writes in one transaction, or has all of them begin anew.
+func (t *trip) together(ctx context.Context, group []fellow, grace time.Duration) (again bool, err error) {
+	again = true // unless it comes to a commit
+	defer func() {
+		for _, f := range group {
+			f.write.again, f.write.err = again && f.write.sink.Restart(), err
+		}
+		again = group[0].write.again
+		for _, f := range group[1:] {
+			f.write.waiter.turn <- served
+		}
+	}()
+	t.hold, t.members = true, group
+	t.watch(ctx)
+	err = t.runGroup(group)
+	if cancelled := t.unwatch(); err != nil || cancelled {
+		return true, cmp.Or(err, ctx.Err())
+	}
+	for _, f := range group {
+		if commit, err := f.write.decide(); err != nil || !commit {
+			return true, errNotTogether
+		}
+	}
+	err = t.conclude(nil, func() (bool, error) { return true, nil }, grace)
+	var refused *Error
+	return errors.As(err, &refused), err
+}
+
+var errNotTogether = errors.New("not all writes of a group can be committed")
+
+// runGroup makes one round trip for all of them.
+func (t *trip) runGroup(group []fellow) error {
+	t.out = t.out[:0]
+	closing := t.closeDead()
+	t.steps, t.at, t.bound, t.status, t.tooLarge = t.steps[:0], 0, 0, 0, nil
+	t.send(internal, statementKey{sql: "begin"}, nil, nil)
+	for i, f := range group {
+		t.member = i
+		t.settings.of(f.tx)
+		t.sendText(t.settings.sql, "", "", t.settings.args)
+		s := &f.statements[0]
+		t.send(0, statementKey{s.SQL, f.tx.Role, f.tx.SearchPath}, s.Args, s.Formats)
+	}
+	t.encode(&pgproto3.Sync{})
+	err := t.exchange()
+	if t.status != 0 && t.tooLarge == nil { // the server has seen all of it
+		t.session.dead = slices.Delete(t.session.dead, 0, closing)
+	}
+	t.dropRefused()
+	return err
+}
