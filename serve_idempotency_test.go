@@ -146,7 +146,7 @@ func TestIdempotencyKeyOfAnotherRequest(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s.write("POST", r[0], r[1], append(r[2:], key, s.ann())...).check(t, 422,
-				`{"code":"SLIP112","details":"Query, body, Accept, Accept-Profile, Content-Profile, Content-Type, Cookie, Prefer must be those of the first one.",`+
+				`{"code":"SLIP112","details":"Query, body, Accept, Accept-Profile, Content-Profile, Content-Type, Cookie, If-Match, If-None-Match, Prefer must be those of the first one.",`+
 					`"hint":"Use a new key for a new request","message":"The Idempotency-Key was used for another request"}`, executed)
 		})
 	}
@@ -256,6 +256,21 @@ func TestIdempotencyKeysInACrowd(t *testing.T) {
 	}
 }
 
+// The condition of a request that is repeated held the first time, and does not any more.
+func TestIdempotencyKeyWithACondition(t *testing.T) {
+	s := serveOnce(t, onceSQL)
+	s.exec("insert into api.item (name) values ('a')")
+	const singular = "Accept: application/vnd.pgrst.object+json"
+	tag := s.get("/item?name=eq.a", singular, s.ann()).Header.Get("Etag")
+	send := []string{singular, representation, s.ann(), "If-Match: " + tag}
+	first := s.write("PATCH", "/item?name=eq.a", `{"owner": "x"}`, append(send, key)...)
+	first.check(t, 200, "*", executed)
+	s.write("PATCH", "/item?name=eq.a", `{"owner": "x"}`, append(send, key)...).check(t, 200, first.body, replayed, "Etag: "+first.Header.Get("Etag"))
+	s.write("PATCH", "/item?name=eq.a", `{"owner": "x"}`, append(send, "Idempotency-Key: 2")...).check(t, 412, "*", executed)
+	send[3] = "If-Match: " + first.Header.Get("Etag")
+	s.write("PATCH", "/item?name=eq.a", `{"owner": "x"}`, append(send, key)...).check(t, 422, "*", executed)
+}
+
 func TestIdempotencyKeyOfABatch(t *testing.T) {
 	s := serveOnce(t, onceSQL)
 	const body = `{"operations": [{"method": "POST", "path": "/item", "body": {}}]}`
@@ -352,7 +367,7 @@ func TestIdempotencyKeyOfALargeAnswer(t *testing.T) {
 	send := []string{"Idempotency-Key: 2", s.ann()}
 	s.write("POST", "/rpc/large", fmt.Sprintf(`{"n": %d}`, largest+1), send...).check(t, 200, "*")
 	s.write("POST", "/rpc/large", fmt.Sprintf(`{"n": %d}`, largest+1), send...).check(t, 409,
-		`{"code":"SLIP115","details":"It was answered with 200; bodies of more than 1048576 bytes are not kept.",`+
+		`{"code":"SLIP116","details":"It was answered with 200; bodies of more than 1048576 bytes are not kept.",`+
 			`"hint":"Read what it wrote, or send Prefer: return=minimal with the next","message":"The request was done before, but its answer was too large to be kept"}`,
 		executed)
 	if got := s.value(countItem); got != "1" {

@@ -9,7 +9,7 @@ import (
 const (
 	corsMethods = "GET, POST, PATCH, PUT, DELETE, OPTIONS, HEAD"
 	corsMaxAge  = "86400" // seconds: a day
-	corsExposed = "Content-Encoding, Content-Location, Content-Range, Content-Type, Date, Location, Server, Transfer-Encoding, Range-Unit"
+	corsExposed = "Content-Encoding, Content-Location, Content-Range, Content-Type, Date, Location, Server, Transfer-Encoding, Range-Unit, ETag"
 )
 
 // CORS answers preflight requests and marks answers for browsers, as PostgREST does

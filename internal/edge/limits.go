@@ -41,6 +41,11 @@ func Limit(l Limits, v apierr.Verbosity) Middleware {
 				WriteError(w, r, e, v)
 				return
 			}
+			if len(r.TransferEncoding) > 0 && r.ProtoMajor == 1 {
+				// There may have been a Content-Length, too, which net/http hides from us: then a proxy in front may have seen another
+				// end of this request, and what follows must not be taken for the next (RFC 9112, section 6.1).
+				w.Header().Set("Connection", "close")
+			}
 			next.ServeHTTP(w, r)
 		})
 	}

@@ -114,7 +114,7 @@ var errNeighbour = &LostError{Err: errors.New("another request has made the conn
 func (t *trip) passOn(db *DB, usable bool) bool {
 	for next := t.next; next != nil; {
 		if !usable {
-			next.loss = errNeighbour
+			next.loss, next.orphan = errNeighbour, true
 		}
 		after := next.next
 		if db.places.pass(next.waiter, next) {

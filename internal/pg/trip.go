@@ -35,6 +35,7 @@ type trip struct {
 	places *places // whose queue may be taken along, nil for those who share with nobody
 	waiter *waiter // who waits for the answer, if another trip sends this one's messages
 	next   *trip   // has its answer after this one's
+	orphan bool    // the one before it has made the connection unusable
 
 	settings settings
 	out      []byte // the messages to send
@@ -286,7 +287,7 @@ func (t *trip) settle(db *DB) (usable bool) {
 	if !usable {
 		closeNow(t.wire)
 	}
-	if t.loss != nil && t.loss != errNeighbour {
+	if t.loss != nil && !t.orphan {
 		db.lost(t.session, t.loss)
 	}
 	return usable

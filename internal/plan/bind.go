@@ -25,6 +25,7 @@ const (
 	ArgRaw                       // Payload.Raw
 	ArgBytes                     // Payload.Raw in bytea's hexadecimal form
 	ArgField                     // the value of Payload.Fields[Arg.Index]
+	ArgTags                      // a text array literal of the tags of If-Match
 	ArgFieldList                 // a text array literal of the values of the Payload.Fields in Arg.Fields
 )
 
@@ -97,6 +98,8 @@ func (a *Arg) room(r *request.Request) int {
 		return len(r.Query.Values[a.Index])
 	case ArgLimit, ArgOffset, ArgWriteLimit, ArgMaxRows:
 		return digits
+	case ArgTags:
+		return len("{}") + (etagDigits+len(","))*len(r.IfMatch.List)
 	case ArgList:
 		size := len("{}")
 		for _, v := range a.Values {
@@ -119,6 +122,8 @@ func (a *Arg) append(dst []byte, r *request.Request, o Options) []byte {
 		return strconv.AppendInt(dst, r.Window.Limit, 10)
 	case ArgMaxRows:
 		return strconv.AppendInt(dst, o.MaxRows, 10)
+	case ArgTags:
+		return appendTags(dst, r.IfMatch.List)
 	case ArgList:
 		return appendArray(dst, r.Query.Values, a.Values)
 	}

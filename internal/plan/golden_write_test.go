@@ -125,6 +125,9 @@ func (c *cinema) must(t *testing.T, sql string) {
 // renderWritten shows the row of a write in one line.
 func renderWritten(w *plan.Write, row []*string) string {
 	line := "= rows " + *row[plan.WrittenRows]
+	if total := row[plan.WrittenTotal]; total != nil {
+		line += " of " + *total
+	}
 	if w.Upsert {
 		line += " inserted " + join(row[plan.WrittenInserted:plan.WrittenInserted+1])
 	}

@@ -50,7 +50,7 @@ func (b *builder) negotiate(target schema.Name) (answer, error) {
 		if !ok {
 			continue
 		}
-		if b.request.Method == "HEAD" && a.media.Name != request.Plan {
+		if b.request.Method == "HEAD" && a.media.Name != request.Plan && a.media.Name != request.Object { // its ETag needs it
 			a.render = renderNothing
 		}
 		return a, nil

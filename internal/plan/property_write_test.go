@@ -86,6 +86,12 @@ func drawWrite(t *rapid.T, s *schema.Snapshot, value func() string) posted {
 			out.header.Add("Prefer", p)
 		}
 	}
+	if out.method != "POST" && d.chance("If-Match", 30) {
+		out.header.Set("If-Match", pick(d, "tags", []string{"*", `"0123456789abcdef0123456789abcdef"`, `"` + value() + `", W/"x"`}))
+	}
+	if out.method == "PUT" && d.chance("If-None-Match", 20) {
+		out.header.Set("If-None-Match", "*")
+	}
 	out.body = d.body(keys, out)
 	return out
 }

@@ -21,7 +21,7 @@ type Write struct {
 
 // The columns of a Body result of a write. Their order is PostgREST's, whose users read it in EXPLAIN VERBOSE.
 const (
-	WrittenTotal    = iota // null
+	WrittenTotal    = iota // bigint or null: with tags in If-Match, the rows that the URL chooses, at most 2
 	WrittenRows            // bigint: rows written
 	WrittenLocation        // JSON array of texts, or null: the key of the one new row
 	WrittenBody            // the body
@@ -49,6 +49,7 @@ func NewWrite(snapshot *schema.Snapshot, r *request.Request, o Options) (*Write,
 	if err != nil {
 		return nil, err
 	}
+	shown := *root
 	root.stored(a)
 	switch r.Prefer.Return {
 	case "representation":
@@ -58,6 +59,9 @@ func NewWrite(snapshot *schema.Snapshot, r *request.Request, o Options) (*Write,
 		a.render = renderNothing
 	default:
 		a.render = renderNothing
+	}
+	if err := b.matched(m, &shown, a); err != nil {
+		return nil, err
 	}
 	return b.write(root, m, a)
 }
@@ -90,6 +94,9 @@ type mutation struct {
 	conflict  []string         // the columns of ON CONFLICT
 	ignore    bool             // DO NOTHING
 	counted   bool             // the inserted rows are to be counted
+	match     *rowMatch        // If-Match; nil is any row
+	present   bool             // a PUT that only updates
+	absent    bool             // a PUT that only inserts
 	returning []string
 	defaults  bool // absent keys take the column's default instead of NULL
 	array     bool // the payload is an array
@@ -241,7 +248,7 @@ func (b *builder) write(root *node, m *mutation, a answer) (*Write, error) {
 		out.Format = NDJSONRows
 		w.writeJSONRows(s)
 	default:
-		w.writtenBody(out)
+		w.writtenBody(out, m)
 	}
 	if a.media.Name == request.Plan {
 		out.Format = Explained
@@ -251,8 +258,10 @@ func (b *builder) write(root *node, m *mutation, a answer) (*Write, error) {
 }
 
 // writtenBody writes the one row of WrittenTotal … WrittenInserted.
-func (w *statement) writtenBody(out *Write) {
-	w.put("SELECT null::bigint AS total, pg_catalog.count(*) AS rows, ")
+func (w *statement) writtenBody(out *Write, m *mutation) {
+	w.put("SELECT ")
+	m.writeChosen(w.sqlBuilder)
+	w.put(" AS total, pg_catalog.count(*) AS rows, ")
 	writeLocation(w.sqlBuilder, out.Key)
 	w.put(" AS header, ")
 	w.answer.writeBody(w.sqlBuilder, nil)

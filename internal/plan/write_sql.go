@@ -20,7 +20,7 @@ func (m *mutation) write(s *sqlBuilder) {
 		m.writeUpdate(s, table)
 	default:
 		s.put("DELETE FROM ", table)
-		m.writeRows(s, table)
+		m.writeMatched(s, table)
 	}
 	m.writeReturning(s, table)
 }
@@ -43,13 +43,24 @@ func (m *mutation) writeNothing(s *sqlBuilder, table string) {
 	s.put(" FROM ", table, " WHERE false")
 }
 
-// writeRows puts the conditions that choose the rows to write.
-func (m *mutation) writeRows(s *sqlBuilder, table string) {
+// writeMatched puts the conditions of the rows to write.
+func (m *mutation) writeMatched(s *sqlBuilder, table string) {
+	sep := m.writeRows(s, table)
+	if m.match != nil {
+		s.put(sep)
+		m.match.write(s)
+	}
+}
+
+// writeRows puts the conditions by which the URL chooses rows, and returns the separator for what follows.
+func (m *mutation) writeRows(s *sqlBuilder, table string) string {
 	sep := m.writeWhere(s, table, " WHERE ")
 	if m.limited != nil {
 		s.put(sep)
 		m.limited.write(s, m, table)
+		sep = " AND "
 	}
+	return sep
 }
 
 // writeWhere puts the filters, and returns the separator for what follows.
@@ -74,13 +85,17 @@ func (m *mutation) writeInsert(s *sqlBuilder, table string) {
 	s.each(len(m.columns), ", ", func(i int) { s.put(quoteColumn("slip_body", m.columns[i].Name)) })
 	s.put(" FROM ")
 	m.writePayload(s)
-	sep := " WHERE "
-	if m.counted {
-		s.put(sep)
-		countInserted(s, "+ 1", "0")
-		sep = " AND "
+	if m.present || m.absent {
+		m.writeOffered(s, table)
+	} else {
+		sep := " WHERE "
+		if m.counted {
+			s.put(sep)
+			countInserted(s, "+ 1", "0")
+			sep = " AND "
+		}
+		m.writeWhere(s, "slip_body", sep) // of a PUT, whose row must be the one that the URL names
 	}
-	m.writeWhere(s, "slip_body", sep) // of a PUT, whose row must be the one that the URL names
 	m.writeConflict(s)
 }
 
@@ -109,6 +124,10 @@ func (m *mutation) writeConflict(s *sqlBuilder) {
 	})
 	s.put(" WHERE ")
 	countInserted(s, "- 1", "-1")
+	if m.match != nil {
+		s.put(" AND ")
+		m.match.write(s)
+	}
 }
 
 func (m *mutation) writeUpdate(s *sqlBuilder, table string) {
@@ -119,7 +138,7 @@ func (m *mutation) writeUpdate(s *sqlBuilder, table string) {
 	})
 	s.put(" FROM ")
 	m.writePayload(s)
-	m.writeRows(s, table)
+	m.writeMatched(s, table)
 }
 
 // writePayload puts the payload as a row source slip_body.

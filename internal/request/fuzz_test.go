@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/slipstream-go/slipstream/internal/apierr"
@@ -31,7 +32,28 @@ func check(t *testing.T, method string, u *url.URL, header http.Header) {
 	if r.Window.Offset < 0 || r.Window.Limit < request.NoLimit {
 		t.Fatalf("window %+v", r.Window)
 	}
+	checkTags(t, r.IfMatch)
+	checkTags(t, r.IfNoneMatch)
 	checkValues(t, &r.Query)
+}
+
+// checkTags holds entity tags to what a header can say, and to matching themselves.
+func checkTags(t *testing.T, tags *request.EntityTags) {
+	t.Helper()
+	if tags == nil {
+		return
+	}
+	if tags.Any != (len(tags.List) == 0) {
+		t.Fatalf("tags %+v", tags)
+	}
+	for _, tag := range tags.List {
+		if strings.ContainsAny(tag.Opaque, "\" \t\r\n\x00\x7f") {
+			t.Fatalf("tag %q", tag.Opaque)
+		}
+		if !tags.MatchesWeakly(tag) || tags.MatchesStrongly(tag) == tag.Weak {
+			t.Fatalf("%+v is not in its own list", tag)
+		}
+	}
 }
 
 // checkValues finds every value of the tree among Values, and every one of Values in the tree.
@@ -130,4 +152,12 @@ func FuzzPrefer(f *testing.F) {
 func FuzzAccept(f *testing.F) {
 	fuzzHeader(f, "Accept", "*/*", "text/csv;q=0.5, application/json", `application/vnd.pgrst.plan+json; for="a/b;q=1"; options=analyze|wal`,
 		"application/vnd.pgrst.array;nulls=stripped", "a/b;q=nan", ";q=", "/", `a/b;x="`)
+}
+
+func FuzzIfMatch(f *testing.F) {
+	fuzzHeader(f, "If-Match", "*", `"a"`, `W/"a", "b,c"`, `,"",`, `"a" "b"`, `"a`, `*, "a"`, "W/", "\"\xff\"", " * ")
+}
+
+func FuzzIfNoneMatch(f *testing.F) {
+	fuzzHeader(f, "If-None-Match", "*", `"a"`, `W/"a", "b,c"`, "a")
 }

@@ -116,6 +116,8 @@ func dumpRequest(r *request.Request) string {
 	add("cursor", q.Cursor)
 	add("window", r.Window)
 	add("prefer", r.Prefer)
+	add("if-match", r.IfMatch)
+	add("if-none-match", r.IfNoneMatch)
 	add("negotiated", r.ProfileNegotiated)
 	if len(r.Accept) != 1 || r.Accept[0].Name != request.AnyType {
 		add("accept", r.Accept)

@@ -15,7 +15,7 @@ import (
 // Every error is an *apierr.Error with a 4xx status: PGRST100 for a malformed
 // query, PGRST103 for an impossible range, PGRST106 for an unknown schema,
 // PGRST114, PGRST122 for preferences under handling=strict, PGRST125 for an
-// invalid path, SLIP103 beyond the limits, 22021 for bytes that are no text,
+// invalid path, SLIP103 beyond the limits, SLIP115 for malformed entity tags, 22021 for bytes that are no text,
 // 2201W and 2201X for a negative limit or offset of an embed.
 //
 // The strings of the result share memory with the URL and the headers.
@@ -51,5 +51,8 @@ func (r *Request) parse(u *url.URL, header http.Header, s *Settings) *apierr.Err
 	r.setAccept(header["Accept"])
 	r.setContentType(header["Content-Type"])
 	r.Prefer = parsePreferences(header["Prefer"])
-	return r.Prefer.check()
+	if err := r.Prefer.check(); err != nil {
+		return err
+	}
+	return r.setPreconditions(header)
 }

@@ -42,6 +42,8 @@ type Request struct {
 	// Window is the top level's limit and offset: the intersection of limit=/offset= with the Range header of a GET.
 	Window Window
 	Prefer Preferences
+	// IfMatch and IfNoneMatch are the conditions on a relation's row; nil where none were sent.
+	IfMatch, IfNoneMatch *EntityTags
 	// Accept are the accepted media types, best first; never empty (no header is */*).
 	Accept []MediaType
 	// ContentType is that of the body; application/json when absent.

@@ -33,7 +33,10 @@ func (a *answer) setHead(h http.Header, head *head) {
 	if head.location != "" {
 		f.set(h, "Location", head.location)
 	}
-	if a.hasBody() {
+	if head.etag != "" {
+		f.set(h, "Etag", head.etag)
+	}
+	if a.hasBody() && head.status != http.StatusNotModified {
 		f.set(h, "Content-Type", a.plan.contentType)
 		if a.req.ProfileNegotiated {
 			f.set(h, "Content-Profile", a.req.Schema)

@@ -21,7 +21,7 @@ type once struct {
 }
 
 // askedBy are the headers that an answer depends on. Policies and functions may see cookies, too.
-var askedBy = []string{"Accept", "Accept-Profile", "Content-Profile", "Content-Type", "Cookie", "Prefer"}
+var askedBy = []string{"Accept", "Accept-Profile", "Content-Profile", "Content-Type", "Cookie", "If-Match", "If-None-Match", "Prefer"}
 
 // keyed reports whether the request asks to be done once, and whether that is honoured. What is rolled back anyway
 // may be sent as often as one likes.
@@ -139,7 +139,7 @@ func (o *once) replay(a *answer) error {
 		return errInFlight() // it has expired since, so that the next try is a new request
 	case kept.TooLarge:
 		return &apierr.Error{
-			Code: "SLIP115", Message: "The request was done before, but its answer was too large to be kept",
+			Code: "SLIP116", Message: "The request was done before, but its answer was too large to be kept",
 			Details: "It was answered with " + strconv.Itoa(kept.Status) + "; bodies of more than " + strconv.Itoa(idemkey.MaxBody) + " bytes are not kept.",
 			Hint:    "Read what it wrote, or send Prefer: return=minimal with the next",
 		}

@@ -125,6 +125,10 @@ func appendKey(dst []byte, r *request.Request) []byte {
 		r.Window.Limit != request.NoLimit,
 		r.Window.Offset > 0,
 		r.Prefer.Pagination != "",
+		r.IfMatch != nil && r.Writes(), // a read compares tags with its answer
+		r.IfMatch != nil && r.Writes() && r.IfMatch.Any,
+		r.IfNoneMatch != nil && r.Writes(),
+		r.IfNoneMatch != nil && r.Writes() && r.IfNoneMatch.Any,
 	} {
 		if on {
 			flags |= 1 << i

@@ -143,6 +143,36 @@ func TestKeysLeaveValuesOut(t *testing.T) {
 	}
 }
 
+// Which conditions a write has is part of its shape, their tags are not. A read compares tags with its answer.
+func TestKeysOfConditions(t *testing.T) {
+	key := func(method string, header http.Header) string {
+		r, err := request.Parse(method, &url.URL{Path: "/book", RawQuery: "id=eq.1"}, header, request.Settings{Schemas: []string{"api"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Writes() {
+			if r.Payload, err = r.ReadPayload([]byte(`{"id": 1}`)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return string(appendKey(nil, r))
+	}
+	shapes := []http.Header{nil, {"If-Match": {`"a"`}}, {"If-Match": {"*"}}, {"If-None-Match": {`"a"`}}, {"If-None-Match": {"*"}}, {"If-Match": {"*"}, "If-None-Match": {"*"}}}
+	seen := map[string]bool{}
+	for _, header := range shapes {
+		seen[key("PUT", header)] = true
+		if key("GET", header) != key("GET", nil) {
+			t.Errorf("a read with %v has a plan of its own", header)
+		}
+	}
+	if len(seen) != len(shapes) {
+		t.Errorf("%d keys for %d shapes", len(seen), len(shapes))
+	}
+	if key("PUT", shapes[1]) != key("PUT", http.Header{"If-Match": {`"b", W/"c"`}}) {
+		t.Error("other tags have a plan of their own")
+	}
+}
+
 func newPlanned(sql string) *planned { return &planned{Read: &plan.Read{SQL: sql}} }
 
 func TestPlanCacheIsBounded(t *testing.T) {

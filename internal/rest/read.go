@@ -31,6 +31,9 @@ func (x *exchange) run() error {
 	if err := p.CheckAffected(&x.req.Prefer); err != nil {
 		return err
 	}
+	if err := p.checkConditions(x.req); err != nil {
+		return err
+	}
 	key, err := x.cursorKey(p)
 	if err != nil {
 		return err

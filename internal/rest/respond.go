@@ -18,6 +18,7 @@ type head struct {
 	status       int
 	contentRange string
 	location     string
+	etag         string
 	links        []string    // of Link
 	custom       [][2]string // of response.headers
 }
@@ -42,6 +43,9 @@ func (a *answer) respond() error {
 	}
 	if err == nil {
 		err = a.customize(&h)
+	}
+	if err == nil {
+		err = a.revalidate(&h)
 	}
 	if err != nil {
 		return err

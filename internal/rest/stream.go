@@ -42,7 +42,7 @@ const (
 // exact Content-Length and Content-Range, and an error within them a proper envelope. Beyond them the answer is
 // chunked, and an error can only be shown by breaking the connection off: never is a well-formed half sent.
 func (a *answer) stream() error {
-	s := &streamer{answer: a, held: a.exchange.held}
+	s := &streamer{answer: a, held: a.held}
 	defer s.leave()
 	// What the pre-request function sets must be known before the first byte goes out, what a called function sets
 	// is known after its rows only.

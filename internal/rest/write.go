@@ -53,6 +53,7 @@ var writeFormats = []int16{plan.WrittenBody: 1, plan.WrittenInserted: 0}
 
 // takeWritten takes the one row of a Body result of a write.
 func (a *answer) takeWritten(values [][]byte) {
+	a.total = parseCount(values[plan.WrittenTotal])
 	a.rows = parseCount(values[plan.WrittenRows])
 	a.location = append(a.location[:0], values[plan.WrittenLocation]...)
 	a.body = append(a.body[:0], values[plan.WrittenBody]...)
@@ -115,6 +116,9 @@ func (a *answer) judge(h *head) error {
 	if a.plan.Format == plan.Explained {
 		return nil
 	}
+	if err := a.checkWritten(); err != nil {
+		return err
+	}
 	put := a.plan.write != nil && a.req.Method == http.MethodPut
 	switch {
 	case put && a.rows != 1:
@@ -138,7 +142,11 @@ func (a *answer) judge(h *head) error {
 	} else if err := a.setWritten(h); err != nil {
 		return err
 	}
-	return a.customize(h)
+	if err := a.customize(h); err != nil {
+		return err
+	}
+	a.tagWritten(h)
+	return nil
 }
 
 // checkAffected holds updates, deletes and calls to max-affected.
