@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/slipstream-go/slipstream/internal/idemkey"
 	"github.com/slipstream-go/slipstream/internal/pg"
 	"github.com/slipstream-go/slipstream/internal/rest"
 	"github.com/slipstream-go/slipstream/internal/schema"
@@ -64,7 +65,10 @@ func (s *Server) loadSchema(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		next.Roles, err = pg.LoadRoleSettings(ctx, q)
+		if next.Roles, err = pg.LoadRoleSettings(ctx, q); err != nil {
+			return err
+		}
+		next.Idempotency, err = idemkey.Installed(ctx, q)
 		return err
 	})
 	if err != nil {

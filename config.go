@@ -38,6 +38,8 @@ type Config struct {
 	DBRootSpec string
 	// DBTxEnd is commit (default), commit-allow-override, rollback or rollback-allow-override.
 	DBTxEnd string
+	// IdempotencyKeys is auto (default: Idempotency-Key is honoured where "slipstream idempotency install" has run) or off.
+	IdempotencyKeys string
 	// DBMaxRows bounds the rows of a read; 0 is no bound.
 	DBMaxRows int
 	// DBAggregatesEnabled allows aggregate functions in select.

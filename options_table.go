@@ -98,6 +98,12 @@ func databaseOptions() []option {
 			doc: "How transactions end. With `-allow-override` a request may choose by `Prefer: tx=commit` or `tx=rollback`.",
 		},
 		{
+			name: "idempotency-keys", own: true, defaultText: "auto", reloadable: true,
+			bind: func(c *Config) value { return choice{&c.IdempotencyKeys, []string{"auto", "off"}} },
+			doc: "Whether a `POST` or `PATCH` with the header `Idempotency-Key` is done once, and answered as the first time when it is repeated: " +
+				"`auto` where `slipstream idempotency install` has run in the database, `off` never. Elsewhere the header is ignored.",
+		},
+		{
 			name: "db-max-rows", older: []string{"max-rows"}, defaultNote: "no bound", reloadable: true, inDatabase: true,
 			bind: func(c *Config) value { return number{p: &c.DBMaxRows} },
 			doc:  "Most rows that one read returns, whatever its `limit`.",

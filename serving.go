@@ -181,6 +181,7 @@ func (c Config) rest(s *Server) rest.Options {
 		StreamBuffer:    int(c.ResponseBuffer),
 		Logger:          s.log,
 	}
+	o.IgnoreIdempotencyKeys = c.IdempotencyKeys == "off"
 	o.AppSettings, o.RoleDefaults = c.settings()
 	return o
 }

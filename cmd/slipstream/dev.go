@@ -15,6 +15,7 @@ import (
 	"github.com/slipstream-go/slipstream"
 	"github.com/slipstream-go/slipstream/internal/devdb"
 	"github.com/slipstream-go/slipstream/internal/devdb/shop"
+	"github.com/slipstream-go/slipstream/internal/idemkey"
 )
 
 // devDatabase is where the sample lives in the private cluster.
@@ -63,6 +64,9 @@ func dev(ctx context.Context, place devdb.Options, scale float64, flags map[stri
 		return err
 	}
 	if err := shop.LoadScale(ctx, cluster.DSN(devDatabase), scale, newProgress(out)); err != nil {
+		return untilInterrupted(ctx, err)
+	}
+	if err := idemkey.Install(ctx, cluster.DSN(devDatabase), shop.AuthenticatorRole); err != nil {
 		return untilInterrupted(ctx, err)
 	}
 	secret, err := devSecret(cluster.Dir())

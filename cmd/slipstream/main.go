@@ -65,6 +65,7 @@ func rootCommand() *cobra.Command {
 		checkCommand(),
 		configCommand(),
 		devCommand(),
+		idempotencyCommand(),
 		readyCommand(),
 		serveCommand(),
 		typesCommand(),

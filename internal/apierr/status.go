@@ -58,8 +58,12 @@ var own = map[string]int{
 	"SLIP108":  http.StatusPreconditionFailed,          // If-Match or If-None-Match does not hold
 	"SLIP109":  http.StatusBadRequest,                  // batch that cannot be read
 	"SLIP110":  http.StatusBadRequest,                  // refused by a guard of the relation
+	"SLIP111":  http.StatusConflict,                    // idempotency key in flight
+	"SLIP112":  http.StatusUnprocessableEntity,         // idempotency key of another request
+	"SLIP113":  http.StatusBadRequest,                  // idempotency key that cannot be used
 	"SLIP114":  http.StatusFailedDependency,            // undone, as another operation of the batch has failed
 	"SLIP115":  http.StatusBadRequest,                  // If-Match or If-None-Match that cannot be used
+	"SLIP116":  http.StatusConflict,                    // idempotency key whose answer was too large to be kept
 	"SLIP300":  http.StatusServiceUnavailable,          // no JWK set could be fetched yet
 	"SLIP500":  http.StatusInternalServerError,         // unclassified; the log has the cause
 }

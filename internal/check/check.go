@@ -52,6 +52,7 @@ func Database(ctx context.Context, o Options) (Report, error) {
 		{"connections", i.connections},
 		{"logical replication", i.replication},
 		{"extensions", i.extensions},
+		{"idempotency keys", i.idempotency},
 	} {
 		if err := question.ask(ctx); err != nil {
 			return r, fmt.Errorf("check %s: %w", question.about, err)

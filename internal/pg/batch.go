@@ -46,7 +46,7 @@ func (db *DB) attemptBatch(ctx context.Context, f func(*Batch) error) (again boo
 	case err != nil || !b.begun:
 		return b.again, err
 	}
-	return false, t.conclude(func() (bool, error) { return !b.rollback, nil }, db.commitGrace)
+	return false, t.conclude(nil, func() (bool, error) { return !b.rollback, nil }, db.commitGrace)
 }
 
 // Read is DB.Read in the transaction. What it writes is undone.

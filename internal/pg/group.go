@@ -31,7 +31,7 @@ type member struct {
 
 // mayGroup tells whether a write may be one of several.
 func mayGroup(tx *Tx, statements []Statement) bool {
-	if len(statements) != 1 || statements[0].Group == "" || tx.PreRequest != "" || tx.begin() != "" {
+	if len(statements) != 1 || statements[0].Group == "" || tx.PreRequest != "" || tx.begin() != "" || tx.Guard != nil {
 		return false
 	}
 	size := 0
@@ -104,7 +104,7 @@ func (t *trip) together(ctx context.Context, group []fellow, grace time.Duration
 			return true, errNotTogether
 		}
 	}
-	err = t.conclude(func() (bool, error) { return true, nil }, grace)
+	err = t.conclude(nil, func() (bool, error) { return true, nil }, grace)
 	var refused *Error
 	return errors.As(err, &refused), err
 }

@@ -80,7 +80,7 @@ func (db *DB) attempt(ctx context.Context, tx *Tx, statements []Statement, sink 
 	cancelled := t.unwatch()
 	switch {
 	case err == nil && t.hold:
-		return false, t.conclude(decide, db.commitGrace)
+		return false, t.conclude(tx, decide, db.commitGrace)
 	case err == nil:
 		return false, nil
 	case cancelled:
@@ -89,7 +89,7 @@ func (db *DB) attempt(ctx context.Context, tx *Tx, statements []Statement, sink 
 	var lost *LostError
 	// Whether a lost transaction has committed what it wrote, nobody knows, unless it was held open.
 	harmless := t.hold || !tx.ReadWrite
-	return (errors.As(err, &lost) || t.hitInstead(err)) && harmless && t.restartSink(), err
+	return (errors.As(err, &lost) || t.hitInstead(err)) && harmless && t.restartSink(), t.guarded(err)
 }
 
 // timed makes the trip, and notes how long it takes.

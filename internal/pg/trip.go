@@ -25,6 +25,7 @@ type trip struct {
 	members []fellow // of a group of writes; sink is then nobody's
 	options *Options
 	hold    bool // leave the transaction open for conclude
+	guard   int  // the step of a Guard's statement, 0 without: the first step is begin
 
 	// Of a Batch.
 	inside    bool // the transaction is open already
@@ -119,6 +120,7 @@ func (t *trip) queue(tx *Tx, statements []Statement) {
 	if begin != "" {
 		t.send(internal, statementKey{sql: begin}, nil, nil)
 	}
+	t.queueGuard(tx.Guard)
 	if t.savepoint {
 		t.send(internal, statementKey{sql: "savepoint slip_read"}, nil, nil)
 	}

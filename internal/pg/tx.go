@@ -24,6 +24,8 @@ type Tx struct {
 	ReadWrite bool
 	// PreRequest is the quoted name of a function to call first, or empty.
 	PreRequest string
+	// Guard is for Write, and nil for most.
+	Guard *Guard
 }
 
 // Statement is one statement with its arguments in text form; a nil argument is NULL.

@@ -18,15 +18,16 @@ type Decide = func() (commit bool, err error)
 //
 // A failed write leaves nothing behind. It begins anew as a Read does, but not once decide was asked, unless it was part of
 // a group (Statement.Group), which is rolled back when one of its writes fails. Errors are
-// those of Read, and what decide returned; a *LostError of a COMMIT says that nobody knows whether it took effect
-// (CommitUnknown).
+// those of Read, a *GuardError, and what decide returned; a *LostError of a COMMIT says that nobody knows whether it
+// took effect (CommitUnknown).
 func (db *DB) Write(ctx context.Context, tx *Tx, statements []Statement, sink Sink, decide Decide) error {
 	return db.do(ctx, tx, statements, sink, decide)
 }
 
 // conclude ends a transaction that was held open. The client may be gone by now: what it asked for is done all the
-// same, so nothing cancels this, but a server that is not heard of for as long as grace is given up.
-func (t *trip) conclude(decide Decide, grace time.Duration) error {
+// same, so nothing cancels this, but a server that is not heard of for as long as grace is given up. tx is nil where
+// there is more than one.
+func (t *trip) conclude(tx *Tx, decide Decide, grace time.Duration) error {
 	commit, err := decide()
 	if err != nil {
 		return err
@@ -38,8 +39,12 @@ func (t *trip) conclude(decide Decide, grace time.Duration) error {
 	_ = t.wire.Conn().SetDeadline(time.Now().Add(grace)) // errs on a closed connection only, which the exchange notices
 	t.used = true
 	t.out, t.steps, t.at, t.status = t.out[:0], t.steps[:0], 0, 0
-	t.encode(&pgproto3.Query{String: sql})
-	err = t.exchange()
+	if commit && tx != nil && tx.Guard != nil && tx.Guard.After.SQL != "" {
+		err = t.commitGuarded(tx)
+	} else {
+		t.encode(&pgproto3.Query{String: sql})
+		err = t.exchange()
+	}
 	var lost *LostError
 	if commit && errors.As(err, &lost) {
 		lost.CommitUnknown = true

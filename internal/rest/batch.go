@@ -76,6 +76,9 @@ func (h *Handler) batch(w http.ResponseWriter, r *http.Request) error {
 	if caller := auth.CallerFrom(r.Context()); caller != nil {
 		info.SetRole(caller.Role)
 	}
+	if err := h.refuseKey(r); err != nil {
+		return err
+	}
 	b, err := h.readBatch(w, r)
 	if err != nil {
 		return err

@@ -32,6 +32,8 @@ type Options struct {
 	TxOverride bool
 	// TxRollback rolls writes back unless a client that may overrides it (db-tx-end=rollback*).
 	TxRollback bool
+	// IgnoreIdempotencyKeys ignores the header Idempotency-Key (idempotency-keys=off).
+	IgnoreIdempotencyKeys bool
 	// MaxBody is the size of the largest body that is taken, in bytes; default 64 MiB.
 	MaxBody int64
 	// ServerTiming adds the Server-Timing header.
@@ -58,6 +60,8 @@ type Options struct {
 type Catalog struct {
 	Schema *schema.Snapshot
 	Roles  map[string]pg.RoleSettings
+	// Idempotency is true where what Idempotency-Key needs is installed.
+	Idempotency bool
 }
 
 // Handler serves the data API.
@@ -69,6 +73,7 @@ type Handler struct {
 	descriptions descriptionCache
 	streams      chan struct{}     // as many as may hold a connection of the pool at a time: half of it
 	customizes   atomic.Bool       // a function has made use of response.headers or response.status
+	warned       atomic.Bool       // that Idempotency-Key is ignored
 	preRequest   string            // quoted
 	searchPaths  map[string]string // by schema
 }
@@ -161,6 +166,7 @@ type exchange struct {
 	catalog *Catalog
 	caller  *auth.Caller
 
+	sent     []byte // the body, as it was sent, where the request is to be done once
 	tx       pg.Tx
 	settings [8]pg.Setting // room for those of tx
 	fields   fields

@@ -25,8 +25,8 @@ func (f *fields) set(h http.Header, name, value string) {
 }
 
 // setHead sets the headers that every answer to a read has, and then what functions want of them.
-func (a *answer) setHead(head *head) {
-	h, f := a.w.Header(), &a.fields
+func (a *answer) setHead(h http.Header, head *head) {
+	f := &a.fields
 	if head.contentRange != "" {
 		f.set(h, "Content-Range", head.contentRange)
 	}

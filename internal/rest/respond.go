@@ -50,7 +50,7 @@ func (a *answer) respond() error {
 	if err != nil {
 		return err
 	}
-	a.setHead(&h)
+	a.setHead(a.w.Header(), &h)
 	a.finish(h.status)
 	return nil
 }

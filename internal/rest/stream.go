@@ -185,7 +185,7 @@ func (s *streamer) start() error {
 	if err := s.customize(&h); err != nil {
 		return err
 	}
-	s.setHead(&h)
+	s.setHead(s.w.Header(), &h)
 	s.setLast(s.w.Header())
 	s.started = true
 	s.w.WriteHeader(h.status)

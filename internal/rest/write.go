@@ -19,6 +19,9 @@ func (x *exchange) readBody() error {
 	if err != nil {
 		return err
 	}
+	if x.keyed() {
+		x.sent = body
+	}
 	x.req.Payload, err = x.req.ReadPayload(body)
 	return err
 }
@@ -65,10 +68,17 @@ const writtenSQL = gucSQL + ", nullif(current_setting('slipstream.inserted', tru
 // answer is looked at before COMMIT, so that a refused write leaves nothing behind.
 func (a *answer) transact() error {
 	a.tx.ReadWrite = true
+	once, err := a.once()
+	if err != nil {
+		return err
+	}
 	var h head
 	decide := func() (bool, error) {
-		err := a.judge(&h)
-		return err == nil && a.commits(), err
+		if err := a.judge(&h); err != nil || !a.commits() {
+			return false, err
+		}
+		once.keep(a, &h)
+		return true, nil
 	}
 	var sink pg.Sink = a
 	main := pg.Statement{SQL: a.plan.SQL, Args: a.args, Formats: a.plan.formats(), Group: a.group()}
@@ -79,8 +89,8 @@ func (a *answer) transact() error {
 	} else {
 		a.statements = append(a.statements, main)
 	}
-	if err := a.db.Write(a.r.Context(), &a.tx, a.statements, sink, decide); err != nil {
-		return err
+	if err = a.db.Write(a.r.Context(), &a.tx, a.statements, sink, decide); err != nil {
+		return once.failed(a, err)
 	}
 	a.info.MarkTiming(telemetry.PhaseTransaction)
 	if a.plan.Format == plan.Explained {
@@ -88,7 +98,7 @@ func (a *answer) transact() error {
 		a.finish(http.StatusOK)
 		return nil
 	}
-	a.setHead(&h)
+	a.setHead(a.w.Header(), &h)
 	a.finish(h.status)
 	return nil
 }
