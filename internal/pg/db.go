@@ -75,6 +75,9 @@ type DB struct {
 	// commitGrace is how long a COMMIT may take, which a synchronous replica can hold up.
 	commitGrace time.Duration
 	// quick is the time that a read may take on average so that others may wait behind it on the same connection.
+	// Without anything else on the machine it must not take more than a twentieth of that: where processors are scarce, a
+	// server process with more to do than others has to wait for them afterwards, with all that it has still to answer,
+	// and one read in a hundred waits for long.
 	quick time.Duration
 }
 

@@ -40,12 +40,12 @@ func (db *DB) SetQuick(d time.Duration) { db.quick = d }
 // Quick is the pace of a statement that has been fast.
 func Quick() *Pace {
 	p := new(Pace)
-	p.note(time.Microsecond)
+	p.note(time.Microsecond, true)
 	return p
 }
 
 // Note is what a Read does.
-func (p *Pace) Note(took time.Duration) { p.note(took) }
+func (p *Pace) Note(took time.Duration) { p.note(took, true) }
 
 // Below is whether it may be shared.
-func (p *Pace) Below(d time.Duration) bool { return p.below(d) }
+func (p *Pace) Below(d time.Duration) bool { return p.below(d, d) }

@@ -139,8 +139,8 @@ func (p *places) give() {
 	w.turn <- nil
 }
 
-// board takes reads out of the queue that can be taken along, as many as dst has room for, and appends them to dst. None
-// of them leaves before depart.
+// board takes reads out of the queue that can be taken along, up to half of the queue and as many as dst has room for, and
+// appends them to dst. None of them leaves before depart.
 func (p *places) board(dst []*waiter) []*waiter {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -105,6 +105,6 @@ func (t *trip) timed(tx *Tx, statements []Statement) error {
 	}
 	started := time.Now()
 	err := exchange()
-	statements[0].Pace.note(time.Since(started))
+	statements[0].Pace.note(time.Since(started), t.waiter == nil && t.next == nil)
 	return err
 }

@@ -26,7 +26,10 @@ const (
 
 // mayShare tells whether a read may be one of several.
 func (db *DB) mayShare(tx *Tx, statements []Statement) bool {
-	if len(statements) != 1 || statements[0].Pace == nil || !statements[0].Pace.below(db.quick) {
+	if len(statements) != 1 || statements[0].Pace == nil {
+		return false
+	}
+	if !statements[0].Pace.below(db.quick, db.quick/20) {
 		return false
 	}
 	if tx.ReadWrite || tx.PreRequest != "" || tx.begin() != "" {

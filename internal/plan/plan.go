@@ -51,7 +51,7 @@ type Read struct {
 	// else empty.
 	CostSQL string
 	MaxCost int64
-	// Settings of the relation's guard for the transaction.
+	// Settings for the transaction: of the relation's guard, and for PostgreSQL's planner.
 	Settings []schema.Setting
 }
 

@@ -24,7 +24,7 @@ func (b *builder) read(root *node, a answer, f *schema.Function) (*Read, error) 
 	}
 	out := &Read{
 		Media: a.media, Function: f, Renames: b.renames,
-		MaxRows: b.maxRows(root), MaxCost: root.guard.maxCost(a.media), Settings: root.guard.settings(),
+		MaxRows: b.maxRows(root), MaxCost: root.guard.maxCost(a.media), Settings: root.settings(),
 	}
 	w := &statement{sqlBuilder: s, builder: b, root: root, answer: a, function: f}
 	out.Counted = w.counted()

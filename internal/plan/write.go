@@ -233,7 +233,7 @@ func NotThatRow() error {
 func (b *builder) write(root *node, m *mutation, a answer) (*Write, error) {
 	r := b.request
 	out := &Write{Relation: m.relation, Upsert: r.Method == "PUT" || r.Method == "POST" && r.Prefer.Resolution == "merge-duplicates"}
-	out.Media, out.Renames, out.Settings = a.media, b.renames, root.guard.settings()
+	out.Media, out.Renames, out.Settings = a.media, b.renames, root.settings()
 	if r.Method == "POST" && r.Prefer.Return == "headers-only" {
 		out.Key = m.key()
 	}

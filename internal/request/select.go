@@ -177,7 +177,7 @@ func (p *parser) countAll() (Field, bool) {
 	return Field{Column: Column{Name: "*"}, Aggregate: Count, AggregateCast: cast}, ok && p.itemEnds()
 }
 
-// cast reads ::type if there is one.
+// cast reads ::type if there is one. No word of a type begins with $: in SQL that would be a parameter or begin a text.
 func (p *parser) cast() (string, bool) {
 	if p.peek() != ':' {
 		return "", true
@@ -185,7 +185,8 @@ func (p *parser) cast() (string, bool) {
 	if !p.acceptText("::") {
 		return "", false
 	}
-	return p.identifier()
+	name, ok := p.identifier()
+	return name, ok && !strings.HasPrefix(name, "$") && !strings.Contains(name, " $")
 }
 
 // aggregate reads .function() if there is one.
