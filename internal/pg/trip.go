@@ -32,11 +32,10 @@ type trip struct {
 	savepoint bool // nothing of this may stay
 
 	// Of a pipeline that several trips share.
-	places   *places // whose queue may be taken along, nil for those who share with nobody
-	quickest *least  // of all reads
-	waiter   *waiter // who waits for the answer, if another trip sends this one's messages
-	next     *trip   // has its answer after this one's
-	orphan   bool    // the one before it has made the connection unusable
+	places *places // whose queue may be taken along, nil for those who share with nobody
+	waiter *waiter // who waits for the answer, if another trip sends this one's messages
+	next   *trip   // has its answer after this one's
+	orphan bool    // the one before it has made the connection unusable
 
 	settings settings
 	out      []byte // the messages to send
