@@ -34,14 +34,7 @@ func mayGroup(tx *Tx, statements []Statement) bool {
 	if len(statements) != 1 || statements[0].Group == "" || tx.PreRequest != "" || tx.begin() != "" || tx.Guard != nil {
 		return false
 	}
-	size := 0
-	for _, s := range tx.Settings {
-		size += len(s.Value)
-	}
-	for _, arg := range statements[0].Args {
-		size += len(arg)
-	}
-	return size <= mostShared
+	return small(tx, &statements[0])
 }
 
 // joins tells whether f can follow lead in its transaction: it has to set all that lead sets, or would be done under

@@ -35,11 +35,16 @@ func (db *DB) mayShare(tx *Tx, statements []Statement) bool {
 	if tx.ReadWrite || tx.PreRequest != "" || tx.begin() != "" {
 		return false
 	}
+	return small(tx, &statements[0])
+}
+
+// small tells whether the values are within mostShared.
+func small(tx *Tx, s *Statement) bool {
 	size := 0
-	for _, s := range tx.Settings {
-		size += len(s.Value)
+	for _, setting := range tx.Settings {
+		size += len(setting.Value)
 	}
-	for _, arg := range statements[0].Args {
+	for _, arg := range s.Args {
 		size += len(arg)
 	}
 	return size <= mostShared
