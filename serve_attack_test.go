@@ -241,10 +241,10 @@ func TestDecompressionBomb(t *testing.T) {
 
 // TestReDoS: a pattern that takes for ever ends with the role's statement_timeout, and costs one connection until then.
 func TestReDoS(t *testing.T) {
-	s := serve(t, attackSQL+"insert into api.item select 2, string_agg(repeat('a', 2000), 'b'), null, null from generate_series(1, 300); alter role ANON set statement_timeout = '300ms';")
-	a := s.get("/item?name=match." + url.QueryEscape(`(a*)*(a*)*(a*)*(a*)*\1\2\3\4c$`))
-	if a.StatusCode >= 500 && !strings.Contains(a.body, "57014") {
-		t.Errorf("%d %s", a.StatusCode, a.body)
+	s := serve(t, attackSQL+"insert into api.item select 2, string_agg(i::text, ''), null, null from generate_series(1, 1000) i; alter role ANON set statement_timeout = '300ms';")
+	a := s.get("/item?name=match." + url.QueryEscape(`^(.+)(.+)(.+)(.+)\1\2\3\4$`))
+	if !strings.Contains(a.body, "57014") {
+		t.Errorf("%d %.300s", a.StatusCode, a.body)
 	}
 	s.get("/item?id=eq.1&select=id").check(t, 200, `[{"id":1}]`)
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -106,22 +105,16 @@ var errNotTogether = errors.New("not all writes of a group can be committed")
 
 // runGroup makes one round trip for all of them.
 func (t *trip) runGroup(group []fellow) error {
-	t.out = t.out[:0]
-	closing := t.closeDead()
-	t.steps, t.at, t.bound, t.status, t.tooLarge = t.steps[:0], 0, 0, 0, nil
-	t.send(internal, statementKey{sql: "begin"}, nil, nil)
-	for i, f := range group {
-		t.member = i
-		t.settings.of(f.tx)
-		t.sendText(t.settings.sql, "", "", t.settings.args)
-		s := &f.statements[0]
-		t.send(0, statementKey{s.SQL, f.tx.Role, f.tx.SearchPath}, s.Args, s.Formats)
-	}
-	t.encode(&pgproto3.Sync{})
-	err := t.exchange()
-	if t.status != 0 && t.tooLarge == nil { // the server has seen all of it
-		t.session.dead = slices.Delete(t.session.dead, 0, closing)
-	}
-	t.dropRefused()
-	return err
+	return t.pipeline(func() {
+		t.steps, t.at, t.bound, t.status, t.tooLarge = t.steps[:0], 0, 0, 0, nil
+		t.send(internal, statementKey{sql: "begin"}, nil, nil)
+		for i, f := range group {
+			t.member = i
+			t.settings.of(f.tx)
+			t.sendText(t.settings.sql, "", "", t.settings.args)
+			s := &f.statements[0]
+			t.send(0, statementKey{s.SQL, f.tx.Role, f.tx.SearchPath}, s.Args, s.Formats)
+		}
+		t.encode(&pgproto3.Sync{})
+	})
 }

@@ -95,10 +95,17 @@ func (t *trip) recycle() {
 
 // run sends the pipeline and passes its answer on.
 func (t *trip) run(tx *Tx, statements []Statement) error {
+	return t.pipeline(func() {
+		t.queue(tx, statements)
+		t.takeAlong()
+	})
+}
+
+// pipeline sends the messages that queue makes, and passes the answer on.
+func (t *trip) pipeline(queue func()) error {
 	t.out = t.out[:0]
 	closing := t.closeDead()
-	t.queue(tx, statements)
-	t.takeAlong()
+	queue()
 	err := t.exchange()
 	if t.status != 0 && t.tooLarge == nil { // the server has seen all of it
 		t.session.dead = slices.Delete(t.session.dead, 0, closing)
