@@ -50,6 +50,7 @@ func Load(ctx context.Context, q pg.Querier, o Options) (*Snapshot, error) {
 		{"indexes", l.readIndexes},
 		{"foreign keys", l.foreignKeys},
 		{"views", l.views},
+		{"what is behind the relations", l.readReach},
 		{"computed relationships", l.computedRelationships},
 		{"functions", l.functions},
 		{"representations", l.representations},
@@ -76,6 +77,7 @@ type loader struct {
 	foreign  []foreignKey
 	viewDeps *viewDependencies
 	computed []*Relationship
+	graph    reachGraph
 	enums    map[uint32][]string // labels by type
 	texts    map[string]string
 }
@@ -83,6 +85,7 @@ type loader struct {
 func (l *loader) finish() {
 	l.setViewPrimaryKeys()
 	l.setIndexes()
+	l.setReach()
 	l.snapshot.Relationships = l.relationships()
 }
 

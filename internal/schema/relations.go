@@ -101,7 +101,8 @@ select a.attrelid, a.attname::text, coalesce(d.description, ''),
          when l.typmod = -1 then 0
          when l.typid in (1042, 1043) then l.typmod - 4 -- character(n), character varying(n)
          when l.typid in (1560, 1562) then l.typmod     -- bit(n), bit varying(n)
-       end, 0) as max_length
+       end, 0) as max_length,
+       a.attnum, coalesce(not co.collisdeterministic, false) as loose
 from pg_class c
 join pg_namespace n on n.oid = c.relnamespace
 join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
@@ -111,6 +112,7 @@ cross join lateral (
   select case t.typtype when 'd' then t.typbasetype else a.atttypid end as typid,
          case t.typtype when 'd' then t.typtypmod else a.atttypmod end as typmod
 ) l
+left join pg_collation co on co.oid = a.attcollation
 left join pg_attrdef ad on ad.adrelid = a.attrelid and ad.adnum = a.attnum
 left join pg_description d on d.objoid = a.attrelid and d.objsubid = a.attnum and d.classoid = 'pg_class'::regclass
 left join pg_depend seq on a.attidentity = 'd' and seq.deptype = 'i'
@@ -141,7 +143,7 @@ func (l *loader) columns(ctx context.Context, q pg.Querier) error {
 		var c Column
 		var relation, base uint32
 		err := rows.Scan(&relation, &c.Name, &c.Description, &c.Type, &c.NominalType, &base,
-			&c.Nullable, &c.Default, &c.Generated, &c.MaxLength)
+			&c.Nullable, &c.Default, &c.Generated, &c.MaxLength, &c.Number, &c.Loose)
 		if err != nil {
 			return err
 		}

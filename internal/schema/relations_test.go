@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/slipstream-go/slipstream/internal/schema"
 )
@@ -101,7 +102,7 @@ func TestColumns(t *testing.T) {
 	// PostgreSQL keeps a domain's default with each domain made of it.
 	work, _ := r.Column("work")
 	want[9].Default = work.Default
-	if d := cmp.Diff(want, r.Columns); d != "" {
+	if d := cmp.Diff(want, r.Columns, cmpopts.IgnoreFields(schema.Column{}, "Number")); d != "" {
 		t.Errorf("columns (-want +got):\n%s", d)
 	}
 	if _, ok := r.Column("gone"); ok {

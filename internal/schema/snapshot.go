@@ -83,6 +83,8 @@ type Relation struct {
 	// Indexes are the columns of complete indexes, up to the first expression; for a view, of those of its tables as far
 	// as it shows their columns.
 	Indexes [][]string `json:"indexes,omitempty"`
+	// Reach is what the rows depend on.
+	Reach Reach `json:"-"`
 	// Columns in ordinal order.
 	Columns []Column `json:"columns"`
 	byName  map[string]int
@@ -90,7 +92,11 @@ type Relation struct {
 
 // Column of a relation.
 type Column struct {
-	Name        string `json:"name"`
+	Name string `json:"name"`
+	// Number of the column in its relation (pg_attribute.attnum), from 1; dropped columns leave gaps.
+	Number int16 `json:"-"`
+	// Loose is true for a collation under which different texts can be equal.
+	Loose       bool   `json:"-"`
 	Description string `json:"description,omitempty"`
 	// Type is format_type without the modifier for PostgreSQL's own types (character varying), the base type for a
 	// domain over one of them, and else the same as NominalType.

@@ -1,0 +1,154 @@
+package schema
+
+import (
+	"slices"
+	"strconv"
+)
+
+// Reach is what the rows that a caller sees of a relation depend on, besides the caller's role: everything behind it, through views,
+// policies and the functions in them.
+type Reach struct {
+	// Tables are the OIDs of the tables whose rows are read, those of partitions and of inheriting tables included, in ascending
+	// order.
+	Tables []uint32
+	// Single is true where the rows are those of one ordinary table, as they are stored, less those that policies hide
+	// which look at nothing but the row and Settings. Tables then has its OID alone.
+	Single bool
+	// Settings are the settings that are read, in a stable order.
+	Settings []SettingRead
+	// Opaque says in a few words why the rows may depend on more than Tables and Settings; empty if they do not.
+	Opaque string
+}
+
+// SettingRead is a use of current_setting.
+type SettingRead struct {
+	// Name of the setting, such as request.jwt.claims.
+	Name string
+	// Claim is the only member of the JSON object in the setting that is looked at, or empty where all of its text may matter.
+	Claim string
+}
+
+func (s SettingRead) less(o SettingRead) int {
+	return Name{s.Name, s.Claim}.compare(Name{o.Name, o.Claim})
+}
+
+// reached is what is behind one relation, one step further.
+type reached struct {
+	kind      Kind
+	catalog   bool // one of PostgreSQL's own
+	permanent bool // neither temporary nor unlogged
+	children  []uint32
+	uses      uses
+}
+
+// uses are what expressions make use of.
+type uses struct {
+	relations []uint32
+	functions []uint32
+	settings  []SettingRead
+	opaque    string
+}
+
+func (u *uses) because(reason string) {
+	if u.opaque == "" {
+		u.opaque = reason
+	}
+}
+
+func (u *uses) add(o uses) {
+	u.relations = append(u.relations, o.relations...)
+	u.functions = append(u.functions, o.functions...)
+	u.settings = append(u.settings, o.settings...)
+	u.because(o.opaque)
+}
+
+// reachGraph is all that can be reached from the exposed relations.
+type reachGraph struct {
+	relations map[uint32]*reached
+	functions map[uint32]*calledFunction
+}
+
+// of follows everything from one relation.
+func (g *reachGraph) of(oid uint32) Reach {
+	w := reachWalk{graph: g, seen: map[uint32]bool{}}
+	w.relation(oid)
+	r := &w.reach
+	slices.Sort(r.Tables)
+	slices.SortFunc(r.Settings, SettingRead.less)
+	r.Settings = slices.Compact(r.Settings)
+	root := g.relations[oid]
+	r.Single = root != nil && root.kind == Table && len(r.Tables) == 1 && r.Opaque == ""
+	return w.reach
+}
+
+type reachWalk struct {
+	graph *reachGraph
+	seen  map[uint32]bool // relations and functions: an OID in both only makes two walks of one
+	reach Reach
+}
+
+func (w *reachWalk) opaque(reason string) {
+	if w.reach.Opaque == "" {
+		w.reach.Opaque = reason
+	}
+}
+
+func (w *reachWalk) relation(oid uint32) {
+	if w.seen[oid] {
+		return
+	}
+	w.seen[oid] = true
+	r := w.graph.relations[oid]
+	switch {
+	case r == nil:
+		w.opaque("reads a relation that is not known")
+		return
+	case r.catalog:
+		w.opaque("reads the system catalog")
+		return
+	}
+	switch r.kind {
+	case Table:
+		if !r.permanent {
+			w.opaque("reads a table whose changes are not logged")
+		}
+		w.reach.Tables = append(w.reach.Tables, oid)
+	case Materialized:
+		w.opaque("reads a materialised view")
+	case Foreign:
+		w.opaque("reads a foreign table")
+	case View, Partitioned:
+	default:
+		w.opaque("reads a relation of kind " + strconv.Quote(string(rune(r.kind))))
+	}
+	for _, child := range r.children {
+		w.relation(child)
+	}
+	w.uses(r.uses)
+}
+
+func (w *reachWalk) uses(u uses) {
+	if u.opaque != "" {
+		w.opaque(u.opaque)
+	}
+	w.reach.Settings = append(w.reach.Settings, u.settings...)
+	for _, oid := range u.relations {
+		w.relation(oid)
+	}
+	for _, oid := range u.functions {
+		w.function(oid)
+	}
+}
+
+func (w *reachWalk) function(oid uint32) {
+	if w.seen[^oid] {
+		return
+	}
+	w.seen[^oid] = true
+	f := w.graph.functions[oid]
+	if f == nil {
+		w.opaque("calls a function that is not known")
+		return
+	}
+	w.uses(f.uses)
+}

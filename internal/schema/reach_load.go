@@ -1,0 +1,129 @@
+package schema
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/slipstream-go/slipstream/internal/pg"
+)
+
+// reachedSQL reads what relations of any schema are, and what is below them: partitions and inheriting tables.
+const reachedSQL = `
+select c.oid, c.relkind::text, n.nspname in ('pg_catalog', 'information_schema', 'pg_toast'), c.relpersistence = 'p',
+       array(select i.inhrelid from pg_inherits i where i.inhparent = c.oid)
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where c.oid = any ($1)`
+
+// reachedTreesSQL reads the expressions on the way: the queries of views, and what policies for reading demand. What a
+// caller's role has to do with a policy is left open: more policies than apply only mean more to depend on.
+const reachedTreesSQL = `
+select r.ev_class, r.ev_action::text
+from pg_rewrite r join pg_class c on c.oid = r.ev_class
+where c.oid = any ($1) and c.relkind = 'v' and r.ev_type = '1' and r.rulename = '_RETURN'
+union all
+select p.polrelid, p.polqual::text
+from pg_policy p join pg_class c on c.oid = p.polrelid
+where c.oid = any ($1) and c.relrowsecurity and p.polcmd in ('*', 'r') and p.polqual is not null`
+
+// calledSQL reads functions. The tree of a body is NULL for those whose body is a text that only runs show the meaning of.
+const calledSQL = `
+select p.oid, n.nspname = 'pg_catalog', p.proname::text, p.provolatile::text,
+       l.lanname::text, p.prosrc, %s
+from pg_proc p
+join pg_namespace n on n.oid = p.pronamespace
+join pg_language l on l.oid = p.prolang
+where p.oid = any ($1)`
+
+// readReach follows the exposed relations, a step at a time, until nothing new is found.
+func (l *loader) readReach(ctx context.Context, q pg.Querier) error {
+	l.graph = reachGraph{relations: map[uint32]*reached{}, functions: map[uint32]*calledFunction{}}
+	var relations, functions []uint32
+	for oid := range l.byOID {
+		relations = append(relations, oid)
+	}
+	for len(relations)+len(functions) > 0 {
+		var found uses
+		if err := l.reachRelations(ctx, q, relations, &found); err != nil {
+			return err
+		}
+		if err := l.reachFunctions(ctx, q, functions, &found); err != nil {
+			return err
+		}
+		relations, functions = unknown(l.graph.relations, found.relations), unknown(l.graph.functions, found.functions)
+	}
+	return nil
+}
+
+// unknown are the OIDs that are not in known, each once; they are from now on.
+func unknown[T any](known map[uint32]*T, oids []uint32) (out []uint32) {
+	for _, oid := range oids {
+		if _, ok := known[oid]; !ok {
+			known[oid] = nil
+			out = append(out, oid)
+		}
+	}
+	return out
+}
+
+func (l *loader) reachRelations(ctx context.Context, q pg.Querier, oids []uint32, found *uses) error {
+	if len(oids) == 0 {
+		return nil
+	}
+	err := each(ctx, q, reachedSQL, []any{oids}, func(rows pg.Rows) error {
+		var oid uint32
+		var kind string
+		r := new(reached)
+		if err := rows.Scan(&oid, &kind, &r.catalog, &r.permanent, &r.children); err != nil {
+			return err
+		}
+		r.kind = Kind(kind[0])
+		l.graph.relations[oid] = r
+		found.relations = append(found.relations, r.children...)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return each(ctx, q, reachedTreesSQL, []any{oids}, func(rows pg.Rows) error {
+		var oid uint32
+		var tree []byte
+		if err := rows.Scan(&oid, &tree); err != nil {
+			return err
+		}
+		if r := l.graph.relations[oid]; r != nil && !r.catalog {
+			u := usesOf(tree)
+			r.uses.add(u)
+			found.add(u)
+		}
+		return nil
+	})
+}
+
+func (l *loader) reachFunctions(ctx context.Context, q pg.Querier, oids []uint32, found *uses) error {
+	if len(oids) == 0 {
+		return nil
+	}
+	body := "null"
+	if l.snapshot.Version >= 140000 {
+		body = "p.prosqlbody::text"
+	}
+	return each(ctx, q, fmt.Sprintf(calledSQL, body), []any{oids}, func(rows pg.Rows) error {
+		var oid uint32
+		var f function
+		var tree []byte
+		if err := rows.Scan(&oid, &f.builtin, &f.name, &f.volatility, &f.language, &f.source, &tree); err != nil {
+			return err
+		}
+		called := &calledFunction{uses: f.uses(tree)}
+		l.graph.functions[oid] = called
+		found.add(called.uses)
+		return nil
+	})
+}
+
+// setReach tells of every exposed relation what is behind it.
+func (l *loader) setReach() {
+	for oid, r := range l.byOID {
+		r.Reach = l.graph.of(oid)
+	}
+}
