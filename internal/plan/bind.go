@@ -55,6 +55,16 @@ func (p *Read) BindEstimate(dst [][]byte, r *request.Request, o Options) [][]byt
 	return bind(dst, p.EstimateArgs, r, o, nil)
 }
 
+// Bind is Read.Bind for the statement of a fill.
+func (f *Fill) Bind(dst [][]byte, r *request.Request, o Options, cursor [][]byte) [][]byte {
+	return bind(dst, f.Args, r, o, cursor)
+}
+
+// BindUnkeyed is Bind for Unkeyed.
+func (f *Fill) BindUnkeyed(dst [][]byte, r *request.Request, o Options, cursor [][]byte) [][]byte {
+	return bind(dst, f.UnkeyedArgs, r, o, cursor)
+}
+
 func bind(dst [][]byte, args []Arg, r *request.Request, o Options, cursor [][]byte) [][]byte {
 	size := 0
 	for i := range args {
@@ -116,20 +126,26 @@ func (a *Arg) append(dst []byte, r *request.Request, o Options) []byte {
 	switch a.Kind {
 	case ArgValue:
 		return append(dst, r.Query.Values[a.Index]...)
-	case ArgLimit:
-		return strconv.AppendInt(dst, window(r, a.Index).Restrict(lower(o.MaxRows, a.Most)).Limit, 10)
+	case ArgLimit, ArgMaxRows:
+		return strconv.AppendInt(dst, a.Limit(r, o), 10)
 	case ArgOffset:
 		return strconv.AppendInt(dst, window(r, a.Index).Offset, 10)
 	case ArgWriteLimit:
 		return strconv.AppendInt(dst, r.Window.Limit, 10)
-	case ArgMaxRows:
-		return strconv.AppendInt(dst, lower(o.MaxRows, a.Most), 10)
 	case ArgTags:
 		return appendTags(dst, r.IfMatch.List)
 	case ArgList:
 		return appendArray(dst, r.Query.Values, a.Values)
 	}
 	return dst
+}
+
+// Limit is the number of an ArgLimit or ArgMaxRows.
+func (a *Arg) Limit(r *request.Request, o Options) int64 {
+	if a.Kind == ArgMaxRows {
+		return lower(o.MaxRows, a.Most)
+	}
+	return window(r, a.Index).Restrict(lower(o.MaxRows, a.Most)).Limit
 }
 
 func window(r *request.Request, i int) *request.Window {

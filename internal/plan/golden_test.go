@@ -84,12 +84,7 @@ func (c *cinema) of(t *testing.T, asked []string) string {
 // answer renders the plan of a request, and what the database makes of it.
 func (c *cinema) answer(t *testing.T, asked []string) string {
 	t.Helper()
-	method, target, _ := strings.Cut(strings.TrimPrefix(asked[0], "> "), " ")
-	header := http.Header{}
-	for _, line := range asked[1:] {
-		name, value, _ := strings.Cut(strings.TrimPrefix(line, "> "), ": ")
-		header.Add(name, value)
-	}
+	method, target, header := headersOf(asked)
 	r, err := parse(method, target, header)
 	if err != nil {
 		return refusal(t, err)
@@ -109,6 +104,7 @@ func (c *cinema) answer(t *testing.T, asked []string) string {
 		lines = append(lines, "args "+texts(args))
 	}
 	lines = append(lines, describe(p)...)
+	lines = append(lines, c.fill(t, p, r, o)...)
 	if p.EstimateSQL != "" {
 		estimated := p.BindEstimate(nil, r, o)
 		lines = append(lines, "estimate "+p.EstimateSQL+" "+texts(estimated))
@@ -122,6 +118,17 @@ func (c *cinema) answer(t *testing.T, asked []string) string {
 		lines = append(lines, got.render(p)...)
 	}
 	return strings.Join(lines, "\n")
+}
+
+// headersOf reads the lines of a request.
+func headersOf(asked []string) (method, target string, header http.Header) {
+	method, target, _ = strings.Cut(strings.TrimPrefix(asked[0], "> "), " ")
+	header = http.Header{}
+	for _, line := range asked[1:] {
+		name, value, _ := strings.Cut(strings.TrimPrefix(line, "> "), ": ")
+		header.Add(name, value)
+	}
+	return method, target, header
 }
 
 // abbreviate leaves out what is the same in nearly every statement; TestStatement has it in full.
@@ -161,6 +168,8 @@ func options(t *testing.T, words string) plan.Options {
 			o.Aggregates = false
 		case "no-explain":
 			o.Explain = false
+		case "fills":
+			o.Fills = true
 		case "legacy":
 			o.LegacyTargetNames = true
 		case "max-rows":

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/slipstream-go/slipstream/internal/apierr"
@@ -39,6 +40,8 @@ type answer struct {
 	handler schema.MediaHandler
 	// target is the relation or function that handler is for; zero for one that takes any element.
 	target schema.Name
+	// row is the expression for a row of the page, pageRow when empty.
+	row string
 }
 
 // negotiate picks the first accepted media type that can be produced for target. The handlers of a relation's or
@@ -132,7 +135,8 @@ const (
 // writeBody puts the expression that renders the rows of slip_page. f is nil for a relation.
 func (a *answer) writeBody(s *sqlBuilder, f *schema.Function) {
 	single, scalar := f != nil && !f.Returns.Set, f != nil && !f.Returns.Composite
-	element, elements := pageRow, pageRow // the one, or all of them
+	row := cmp.Or(a.row, pageRow)
+	element, elements := row, row // the one, or all of them
 	if scalar {
 		elements = pageScalar
 	}

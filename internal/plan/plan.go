@@ -18,6 +18,8 @@ type Options struct {
 	LegacyTargetNames bool
 	// Guards are the limits of single relations (relations).
 	Guards Guards
+	// Fills makes every plan tell how its answer can be kept in a cache.
+	Fills bool
 }
 
 // Read is the plan of a read: of a relation, or of the result of a function.
@@ -53,6 +55,8 @@ type Read struct {
 	MaxCost int64
 	// Settings for the transaction: of the relation's guard, and for PostgreSQL's planner.
 	Settings []schema.Setting
+	// Fill tells how the answer can be kept in a cache; nil without Options.Fills.
+	Fill *Fill
 }
 
 // Format is how the rows of a statement make up the body.

@@ -38,6 +38,11 @@ func (l *selectList) next(a request.Aggregate) {
 // writeColumns returns the positions of the columns that are no aggregates. (They are wrong behind a * that could not
 // be expanded, which cannot stand beside an aggregate anyway.)
 func (n *node) writeColumns(s *sqlBuilder) []int {
+	return n.writeColumnsOf(s, func(c *node) string { return c.agg() + ".*" })
+}
+
+// writeColumnsOf is writeColumns where row gives the expression for the one row of an embed.
+func (n *node) writeColumnsOf(s *sqlBuilder, row func(*node) string) []int {
 	l := &selectList{sqlBuilder: s}
 	if len(n.fields) == 0 && len(n.children) == 0 {
 		l.next(request.NoAggregate)
@@ -52,13 +57,13 @@ func (n *node) writeColumns(s *sqlBuilder) []int {
 		n.extra[i].write(s, n.table())
 	}
 	for _, c := range n.children {
-		c.writeInParent(l)
+		c.writeInParent(l, row)
 	}
 	return l.groups
 }
 
 // writeInParent puts what the embed contributes to its parent's SELECT list.
-func (n *node) writeInParent(l *selectList) {
+func (n *node) writeInParent(l *selectList, row func(*node) string) {
 	switch {
 	case n.spread != noSpread:
 		for _, c := range n.lifted {
@@ -74,7 +79,7 @@ func (n *node) writeInParent(l *selectList) {
 		l.put("COALESCE( ", quoteColumn(n.agg(), n.rows), ", '[]') AS ", QuoteIdent(n.outputName()))
 	default:
 		l.next(request.NoAggregate)
-		l.put("row_to_json(", n.agg(), ".*)::jsonb AS ", QuoteIdent(n.outputName()))
+		l.put("row_to_json(", row(n), ")::jsonb AS ", QuoteIdent(n.outputName()))
 	}
 }
 
@@ -95,12 +100,7 @@ func (n *node) unseen() bool {
 
 // writeJoin joins the embed's sub-query to its parent.
 func (n *node) writeJoin(s *sqlBuilder) {
-	inner := n.join == request.JoinInner
-	if inner {
-		s.put(" INNER JOIN LATERAL ( ")
-	} else {
-		s.put(" LEFT JOIN LATERAL ( ")
-	}
+	inner := n.joinHead(s)
 	if !n.toMany() {
 		n.writeSelect(s)
 		s.put(" ) AS ", n.agg(), " ON TRUE")
@@ -113,6 +113,21 @@ func (n *node) writeJoin(s *sqlBuilder) {
 	}
 	s.put(" FROM (")
 	n.writeSelect(s)
+	n.joinTail(s, inner)
+}
+
+func (n *node) joinHead(s *sqlBuilder) (inner bool) {
+	inner = n.join == request.JoinInner
+	if inner {
+		s.put(" INNER JOIN LATERAL ( ")
+	} else {
+		s.put(" LEFT JOIN LATERAL ( ")
+	}
+	return inner
+}
+
+// joinTail ends the sub-query of a to-many embed.
+func (n *node) joinTail(s *sqlBuilder, inner bool) {
 	s.put(" ) AS ", n.agg(), " ) AS ", n.agg(), " ON ")
 	if inner {
 		s.put(quoteColumn(n.agg(), n.rows), " IS NOT NULL")

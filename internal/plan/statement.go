@@ -52,6 +52,9 @@ func (b *builder) read(root *node, a answer, f *schema.Function) (*Read, error) 
 			return nil, err
 		}
 	}
+	if b.options.Fills {
+		out.Fill = b.fill(out, root, a)
+	}
 	return out, s.check()
 }
 

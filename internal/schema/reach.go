@@ -28,8 +28,10 @@ type SettingRead struct {
 	Claim string
 }
 
-func (s SettingRead) less(o SettingRead) int {
-	return Name{s.Name, s.Claim}.compare(Name{o.Name, o.Claim})
+// SortSettings puts settings in a stable order and leaves each in once.
+func SortSettings(s []SettingRead) []SettingRead {
+	slices.SortFunc(s, func(a, b SettingRead) int { return Name{a.Name, a.Claim}.compare(Name{b.Name, b.Claim}) })
+	return slices.Compact(s)
 }
 
 // reached is what is behind one relation, one step further.
@@ -74,8 +76,7 @@ func (g *reachGraph) of(oid uint32) Reach {
 	w.relation(oid)
 	r := &w.reach
 	slices.Sort(r.Tables)
-	slices.SortFunc(r.Settings, SettingRead.less)
-	r.Settings = slices.Compact(r.Settings)
+	r.Settings = SortSettings(r.Settings)
 	root := g.relations[oid]
 	r.Single = root != nil && root.kind == Table && len(r.Tables) == 1 && r.Opaque == ""
 	return w.reach

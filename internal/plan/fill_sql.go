@@ -1,0 +1,118 @@
+package plan
+
+// statements writes the statements that bring the answer, when it was seen and the keys of the rows in it.
+func (f *fillBuilder) statements(out *Read) {
+	f.out.SQL, f.out.Args = f.statement(out, f.keyed)
+	if f.keyed {
+		f.out.Unkeyed, f.out.UnkeyedArgs = f.statement(out, false)
+	}
+}
+
+// stamp is the snapshot in which the statement itself sees the rows. One that is taken by another statement, before or
+// after it, would not do.
+const stamp = ", pg_catalog.pg_current_snapshot()::text AS stamp, "
+
+func (f *fillBuilder) statement(out *Read, keyed bool) (string, []Arg) {
+	if !keyed {
+		// The stamp goes around the statement as it is: there is one row, and one snapshot for all of a statement.
+		sql := "SELECT slip_answer.*"
+		if out.Keyset == nil {
+			sql += ", null AS keyset"
+		}
+		return sql + stamp + "null AS keys FROM (" + out.SQL + ") slip_answer", out.Args
+	}
+	w := &statement{sqlBuilder: &sqlBuilder{}, builder: f.builder, root: f.root, answer: f.answer}
+	w.answer.row = "slip_page.slip_r"
+	w.put("SELECT ")
+	w.total("pg_catalog.count(*)", !w.root.limit && !w.root.offset)
+	w.put(" AS total, pg_catalog.count(*) AS rows, ")
+	w.answer.writeBody(w.sqlBuilder, nil)
+	w.put(" AS body, null AS response_headers, null AS response_status, null AS keyset", stamp,
+		"json_agg(slip_page.slip_k)::text AS keys FROM (")
+	k := &keyedSelect{sqlBuilder: w.sqlBuilder, levels: f.out.Levels}
+	k.level(f.root)
+	w.put(") slip_page")
+	return w.String(), w.args
+}
+
+// keyedSelect writes levels as node.writeSelect does, with the row as slip_r and its keys as slip_k beside it.
+type keyedSelect struct {
+	*sqlBuilder
+	levels []Level
+}
+
+func (k *keyedSelect) level(n *node) {
+	row := QuoteIdent(n.scope.unique("x"))
+	k.put("SELECT (", row, ".*)::record AS slip_r, ")
+	k.keys(n)
+	k.put(" AS slip_k")
+	n.writeFrom(k.sqlBuilder)
+	for _, c := range n.children {
+		k.join(c)
+	}
+	k.put(" CROSS JOIN LATERAL (SELECT ")
+	n.writeColumnsOf(k.sqlBuilder, func(c *node) string { return c.agg() + ".slip_r" })
+	k.put(") ", row)
+	n.writeConditions(k.sqlBuilder, false)
+	writeOrder(k.sqlBuilder, n.order, n.table())
+	n.writeWindow(k.sqlBuilder)
+}
+
+func (k *keyedSelect) of(n *node) *Level {
+	for i := range k.levels {
+		if k.levels[i].node == n {
+			return &k.levels[i]
+		}
+	}
+	return nil
+}
+
+// keys puts the values of a row that identify it and join others to it, then the keys of the rows joined. One value stands
+// for itself.
+func (k *keyedSelect) keys(n *node) {
+	l := k.of(n)
+	if l == nil {
+		k.put("null::int")
+		return
+	}
+	items := len(l.columns) + len(l.children)
+	if items > 1 {
+		k.put("json_build_array(")
+	}
+	k.each(items, ", ", func(i int) {
+		if i >= len(l.columns) {
+			k.put(k.levels[l.children[i-len(l.columns)]].node.agg(), ".slip_k")
+			return
+		}
+		c := l.columns[i]
+		column := quoteColumn(n.table(), c.Name)
+		switch kindOf(c) {
+		case Integer:
+			k.put(column)
+		case Timestamp:
+			k.put("pg_catalog.to_char(", column, ", 'YYYY-MM-DD HH24:MI:SS.US')")
+		case Instant:
+			k.put("pg_catalog.to_char(", column, " AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')")
+		case Date:
+			k.put("pg_catalog.to_char(", column, ", 'YYYY-MM-DD')")
+		default:
+			k.put(column, "::text")
+		}
+	})
+	if items > 1 {
+		k.put(")")
+	}
+}
+
+// join is node.writeJoin with keys.
+func (k *keyedSelect) join(n *node) {
+	inner := n.joinHead(k.sqlBuilder)
+	if !n.toMany() {
+		k.level(n)
+		k.put(" ) AS ", n.agg(), " ON TRUE")
+		return
+	}
+	k.put("SELECT json_agg(", n.agg(), ".slip_r)::jsonb AS ", QuoteIdent(n.rows), ", json_agg(", n.agg(), ".slip_k) AS slip_k FROM (")
+	k.level(n)
+	n.joinTail(k.sqlBuilder, inner)
+}
