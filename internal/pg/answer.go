@@ -58,12 +58,16 @@ func (t *trip) receive(failure error) error {
 func (t *trip) handle(m pgproto3.BackendMessage, failed bool) error {
 	switch m := m.(type) {
 	case *pgproto3.DataRow:
-		if s := t.steps[t.at]; s.statement != internal && !failed {
+		switch s := t.steps[t.at]; {
+		case failed || s.statement == internal:
+		case s.statement == position:
+			t.wal = parsePosition(m.Values)
+		default:
 			return t.interruptOn(t.sinkOf(s).Row(s.statement, m.Values))
 		}
 	case *pgproto3.BindComplete:
 		t.bound = t.at + 1
-		if s := t.steps[t.at]; s.statement != internal && !failed {
+		if s := t.steps[t.at]; s.statement >= 0 && !failed {
 			t.sunk = true
 			return t.interruptOn(t.sinkOf(s).Columns(s.statement, s.prepared.columns))
 		}

@@ -21,17 +21,20 @@ type Batch struct {
 // Batch runs f in one transaction and commits it when f returns nil, unless a Write decided otherwise. It begins anew as
 // a Write does, once: then f is called again. Errors are those of Write, and what f returned.
 func (db *DB) Batch(ctx context.Context, f func(*Batch) error) error {
-	again, err := db.attemptBatch(ctx, f)
+	position, again, err := db.attemptBatch(ctx, f)
 	if again {
-		_, err = db.attemptBatch(ctx, f)
+		position, _, err = db.attemptBatch(ctx, f)
+	}
+	if err == nil {
+		db.committed(ctx, position)
 	}
 	return err
 }
 
-func (db *DB) attemptBatch(ctx context.Context, f func(*Batch) error) (again bool, err error) {
+func (db *DB) attemptBatch(ctx context.Context, f func(*Batch) error) (position uint64, again bool, err error) {
 	conn, err := db.acquire(ctx)
 	if err != nil {
-		return false, err
+		return 0, false, err
 	}
 	t := db.newTrip(conn)
 	defer t.end(db)
@@ -42,11 +45,12 @@ func (db *DB) attemptBatch(ctx context.Context, f func(*Batch) error) (again boo
 	cancelled := t.unwatch()
 	switch {
 	case err != nil && cancelled:
-		return false, ctx.Err()
+		return 0, false, ctx.Err()
 	case err != nil || !b.begun:
-		return b.again, err
+		return 0, b.again, err
 	}
-	return false, t.conclude(nil, func() (bool, error) { return !b.rollback, nil }, db.commitGrace)
+	err = t.conclude(nil, func() (bool, error) { return !b.rollback, nil }, db.commitGrace)
+	return t.wal, false, err
 }
 
 // Read is DB.Read in the transaction. What it writes is undone.

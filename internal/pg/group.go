@@ -97,6 +97,9 @@ func (t *trip) together(ctx context.Context, group []fellow, grace time.Duration
 		}
 	}
 	err = t.conclude(nil, func() (bool, error) { return true, nil }, grace)
+	for _, f := range group {
+		f.tx.position = t.wal
+	}
 	var refused *Error
 	return errors.As(err, &refused), err
 }

@@ -1,10 +1,6 @@
 package pg
 
-import (
-	"errors"
-
-	"github.com/jackc/pgx/v5/pgproto3"
-)
+import "errors"
 
 // Guard are two statements around those of a Write. They run with the rights of the login role, which callers have
 // not, and take no round trip of their own. Their rows go nowhere.
@@ -38,8 +34,7 @@ func (t *trip) commitGuarded(tx *Tx) error {
 	t.send(internal, statementKey{sql: tx.Guard.After.SQL}, tx.Guard.After.Args, nil)
 	// Deferred triggers run at COMMIT, and before PostgreSQL 18 with the rights of the role that there is then.
 	t.send(internal, statementKey{sql: takeOn}, [][]byte{[]byte(tx.Role)}, nil)
-	t.send(internal, statementKey{sql: "commit"}, nil, nil)
-	t.encode(&pgproto3.Sync{})
+	t.queueCommit()
 	if err := t.tooLarge; err != nil { // nothing was sent: the transaction is still open
 		t.tooLarge, t.status = nil, 'T'
 		return err

@@ -40,9 +40,13 @@ func (db *DB) do(ctx context.Context, tx *Tx, statements []Statement, sink Sink,
 	if decide != nil {
 		share = mayGroup(tx, statements)
 	}
+	tx.position = 0
 	again, err := db.attempt(ctx, tx, statements, sink, decide, share)
 	if again {
 		_, err = db.attempt(ctx, tx, statements, sink, decide, false)
+	}
+	if err == nil {
+		db.committed(ctx, tx.position)
 	}
 	return err
 }
@@ -80,7 +84,9 @@ func (db *DB) attempt(ctx context.Context, tx *Tx, statements []Statement, sink 
 	cancelled := t.unwatch()
 	switch {
 	case err == nil && t.hold:
-		return false, t.conclude(tx, decide, db.commitGrace)
+		err = t.conclude(tx, decide, db.commitGrace)
+		tx.position = t.wal
+		return false, err
 	case err == nil:
 		return false, nil
 	case cancelled:

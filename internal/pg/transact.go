@@ -18,7 +18,16 @@ func (db *DB) Transact(ctx context.Context, tx *Tx, f func(PgxTx) error) error {
 	if !tx.ReadWrite {
 		options.AccessMode = pgx.ReadOnly
 	}
-	return db.transact(ctx, options, func(t pgx.Tx) error { return tx.setUp(ctx, t) }, f)
+	err := db.transact(ctx, options, func(t pgx.Tx) error { return tx.setUp(ctx, t) }, f)
+	if err == nil && tx.ReadWrite && db.options.Committed != nil {
+		var position uint64
+		if position, err = db.Position(ctx); err != nil {
+			db.options.Logger.Warn("the position after a commit is not known", "error", err)
+		}
+		db.options.Committed(ctx, position)
+		return nil
+	}
+	return err
 }
 
 // Catalog runs f on a connection in a read-only REPEATABLE READ transaction with an empty search_path, so that

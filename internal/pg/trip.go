@@ -43,12 +43,14 @@ type trip struct {
 	tooLarge error // what cannot be encoded
 
 	// Of the answer.
-	member int   // whose messages are being made, in a group of writes
-	at     int   // the step that is being answered
-	bound  int   // how many steps the server has begun to execute
-	status byte  // of the transaction as the last ReadyForQuery has it, 0 while there is more to come
-	loss   error // why the connection is of no use any more
-	sunk   bool  // the sink has got something
+	member int    // whose messages are being made, in a group of writes
+	at     int    // the step that is being answered
+	bound  int    // how many steps the server has begun to execute
+	status byte   // of the transaction as the last ReadyForQuery has it, 0 while there is more to come
+	loss   error  // why the connection is of no use any more
+	wal    uint64 // the position that a step has asked for
+	commit int    // the step of COMMIT
+	sunk   bool   // the sink has got something
 
 	// Messages to encode; as locals they would be allocated.
 	parse  pgproto3.Parse
@@ -64,7 +66,10 @@ type step struct {
 	parsed    bool // in this pipeline
 }
 
-const internal = -1
+const (
+	internal = -1
+	position = -2 // its one row is a position in the WAL
+)
 
 var tripPool = sync.Pool{New: func() any { return &trip{canceller: canceller{over: make(chan struct{}, 1)}} }}
 

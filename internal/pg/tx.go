@@ -26,6 +26,8 @@ type Tx struct {
 	PreRequest string
 	// Guard is for Write, and nil for most.
 	Guard *Guard
+
+	position uint64 // in the WAL, after the commit of a Write
 }
 
 // Statement is one statement with its arguments in text form; a nil argument is NULL.

@@ -32,21 +32,25 @@ func (t *trip) conclude(tx *Tx, decide Decide, grace time.Duration) error {
 	if err != nil {
 		return err
 	}
-	sql := "commit"
-	if !commit {
-		sql = "set constraints all immediate; rollback"
-	}
 	_ = t.wire.Conn().SetDeadline(time.Now().Add(grace)) // errs on a closed connection only, which the exchange notices
 	t.used = true
 	t.out, t.steps, t.at, t.status = t.out[:0], t.steps[:0], 0, 0
-	if commit && tx != nil && tx.Guard != nil && tx.Guard.After.SQL != "" {
-		err = t.commitGuarded(tx)
-	} else {
-		t.encode(&pgproto3.Query{String: sql})
+	switch {
+	case !commit:
+		t.encode(&pgproto3.Query{String: "set constraints all immediate; rollback"})
 		err = t.exchange()
+	case tx != nil && tx.Guard != nil && tx.Guard.After.SQL != "":
+		err = t.commitGuarded(tx)
+	default:
+		t.queueCommit()
+		err = t.exchange()
+		t.dropRefused()
 	}
 	var lost *LostError
 	if commit && errors.As(err, &lost) {
+		if t.at > t.commit {
+			return nil // it is what came after that was lost
+		}
 		lost.CommitUnknown = true
 	}
 	return err
