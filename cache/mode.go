@@ -22,7 +22,7 @@ func (c *Cache) Open() {
 	c.control.Lock()
 	defer c.control.Unlock()
 	if m := c.control.mode; m == Starting || m == Closed {
-		c.epoch.Add(1)
+		c.newEpoch(false)
 	}
 	c.control.mode, c.control.reason = Open, ""
 	c.open.Store(true)
@@ -69,8 +69,8 @@ func (c *Cache) Reset(reason string) {
 	c.control.history++
 	c.control.pending = nil
 	c.lease.Store(never)
-	c.flush()
-	c.liftFences(true)
+	c.newEpoch(true)
+	c.entries.InvalidateAll()
 	for _, t := range c.allTables() {
 		t.mu.Lock()
 		t.recent.forget(&c.recent, func(Mark) bool { return true })
@@ -80,9 +80,8 @@ func (c *Cache) Reset(reason string) {
 
 // flush needs control. The new epoch is what makes it safe; that the entries go is for the memory.
 func (c *Cache) flush() {
-	c.epoch.Add(1)
+	c.newEpoch(false)
 	c.entries.InvalidateAll()
-	c.liftFences(false)
 }
 
 // Status is what a cache does now, and why.
