@@ -1,0 +1,37 @@
+// Package cache is an exact cache: what it serves, its source could have answered at most Options.Staleness ago, whoever
+// changed the source since. It keeps answers under a hard budget of bytes together with what they depend on, and drops
+// those that a change makes wrong. It knows neither HTTP nor SQL; it is told the changes, in the order of their commits.
+//
+// # What is told to it
+//
+// Who makes an answer calls Cache.Fill, then reads the source, then Fill.Depend with watches on rows and a Stamp of what
+// the reading had seen, then Fill.End. Who follows the source calls Cache.Apply with the changes of each transaction and
+// then Cache.Applied, and sends a Heartbeat several times per Staleness: when it has come back in the same stream, all that
+// was committed before it was sent has been applied, which is what hits are served on. Who writes to the source calls
+// Cache.Fence between COMMIT and answer.
+//
+// # Why nothing wrong is stored
+//
+// In PostgreSQL a commit can be read from the log before it is visible, so "no change came since I began" proves nothing.
+// Changes are remembered instead. Apply remembers a change and looks for entries under the lock of its table, End looks
+// through what is remembered and enters the entry into the indexes under the locks of all of its tables. So either End
+// meets the change or Apply meets the entry, and both keep the entry only if its stamp has seen the change.
+//
+// That holds while every change is remembered that a fill may not have seen. A change is forgotten when a heartbeat has
+// come back, a snapshot that was known at the moment k has seen the change, and no fill is under way that began before k.
+// Take a fill that ends after that. It began at b > k, or else it would have been under way; it reads at t > b. What was
+// visible at k is visible at t, so it has seen the change. The argument needs no stamp, so a nil Stamp is sound too: it
+// only rejects fills that a stamp would have shown to be right. For reading from standbys, what they had replayed when the
+// snapshot was known takes the snapshot's place; a change must satisfy both: see Cache.Standbys.
+//
+// A stamp is asked about a change no longer than until a heartbeat that was made after the stamp has come back: what it saw
+// was committed before that, and so was applied before. Later changes are unseen without asking. Transaction ids of 32 bits
+// come around, and a stamp that is asked about ids of two billion transactions later would be wrong.
+//
+// # Why nothing wrong is served
+//
+// An entry that a change made wrong is marked as dead before Apply returns; the lease of a heartbeat is renewed after that.
+// Get reads the lease first and the mark last. Fences compare what was applied in the same order.
+//
+// It imports no package of this module. Imported by rest, httpcache and the root package, and by Go programs: see GetOrLoad.
+package cache

@@ -1,0 +1,81 @@
+package cache
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// fences hold back entries that depend on tables whose latest change by our own hand has not come back yet.
+type fences struct {
+	mu      sync.Mutex
+	highest atomic.Uint64 // of the fences that stand; 0: none does
+	all     atomic.Uint64 // holds back every entry
+	applied atomic.Uint64
+}
+
+// Fence has entries that depend on one of the tables, or on any if there are none, not be served until the source's changes
+// up to a position were applied. Who writes calls it after COMMIT and before answering, with a position after the COMMIT:
+// then whoever saw the answer does not see the row of before.
+func (c *Cache) Fence(until uint64, tables ...Table) {
+	f := &c.fences
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if until <= f.applied.Load() {
+		return
+	}
+	for _, id := range tables {
+		raise(&c.table(id).fence, until)
+	}
+	if len(tables) == 0 {
+		raise(&f.all, until)
+	}
+	raise(&f.highest, until)
+}
+
+// Applied says that all changes that the source committed before a position were given to Apply.
+func (c *Cache) Applied(position uint64) {
+	f := &c.fences
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	raise(&f.applied, position)
+	if f.highest.Load() <= f.applied.Load() {
+		f.highest.Store(0)
+	}
+}
+
+// before reports whether a fence stands before the entry.
+func (f *fences) before(e *Entry) bool {
+	applied := f.applied.Load()
+	if f.all.Load() > applied {
+		return true
+	}
+	for i := range e.dependencies {
+		if e.dependencies[i].table.fence.Load() > applied {
+			return true
+		}
+	}
+	return false
+}
+
+// newEpoch makes all entries, and what comes of the fills under way, things of the past, and ends all fences. Positions of
+// another history may be lower, so what was applied is unknown then.
+//
+// Both are one step: a fence that is raised after the new epoch began must stand, as there may be fills already that have
+// not seen what it is for. One that stood before is needed no more: fills of the new epoch read later than its write.
+func (c *Cache) newEpoch(newHistory bool) {
+	f := &c.fences
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c.epoch.Add(1)
+	f.highest.Store(0)
+	f.all.Store(0)
+	for _, t := range c.allTables() {
+		t.fence.Store(0)
+	}
+	if newHistory {
+		f.applied.Store(0)
+	}
+}
+
+// raise is for those who hold the lock.
+func raise(to *atomic.Uint64, value uint64) { to.Store(max(to.Load(), value)) }

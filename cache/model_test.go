@@ -1,0 +1,315 @@
+package cache_test
+
+import (
+	"maps"
+	"math/rand/v2"
+	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/slipstream-go/slipstream/cache"
+)
+
+const (
+	registers = 8
+	maxBehind = 6 // commits that the log's reader is behind at most
+)
+
+// database is a history as PostgreSQL makes it: a commit goes to the log first, from where it may be decoded at once, and
+// becomes visible some time later. Each row is a register that counts its versions.
+type database struct {
+	locks [registers]sync.Mutex // of the rows: held until the writer's commit is visible
+
+	mu       sync.Mutex
+	xid      uint32
+	position uint64
+	unseen   map[uint32]bool // transactions that are not visible yet
+	versions [registers]int
+	log      []record
+}
+
+type record struct {
+	mark      cache.Mark
+	register  int
+	version   int
+	heartbeat *cache.Heartbeat
+}
+
+// snapshot is pg_current_snapshot().
+type snapshot struct {
+	xmax     uint32
+	unseen   map[uint32]bool
+	position uint64 // what pg_current_wal_flush_lsn() says
+}
+
+func (s snapshot) Saw(m cache.Mark) bool { return m.Xid < s.xmax && !s.unseen[m.Xid] }
+
+// These claim too much.
+type (
+	omniscient   struct{}
+	positionOnly uint64
+)
+
+func (omniscient) Saw(cache.Mark) bool       { return true }
+func (p positionOnly) Saw(m cache.Mark) bool { return m.LSN <= uint64(p) }
+
+func (d *database) snapshot() snapshot {
+	return snapshot{xmax: d.xid + 1, unseen: maps.Clone(d.unseen), position: d.position}
+}
+
+func (d *database) begin() uint32 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.xid++
+	d.unseen[d.xid] = true
+	return d.xid
+}
+
+func (d *database) append(xid uint32, r record) cache.Mark {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.position++
+	r.mark = cache.Mark{Xid: xid, LSN: d.position}
+	d.log = append(d.log, r)
+	return r.mark
+}
+
+// model is a cache before such a database, with what its readers may rely on.
+type model struct {
+	t       *testing.T
+	cache   *cache.Cache
+	db      database
+	applied [registers]atomic.Int64 // versions that were given to Apply
+	acked   [registers]atomic.Int64 // versions of which a writer was told that they are committed
+
+	decoded atomic.Uint64 // position
+
+	stamp   func(snapshot) cache.Stamp // of fills
+	visible func(snapshot) cache.Stamp // of heartbeats
+
+	writing sync.WaitGroup
+	stopped atomic.Bool
+	wrong   atomic.Int64 // hits that missed a version
+}
+
+// answer is what a key of the model holds: versions of registers.
+type answer []int
+
+func (a answer) Size() int { return 8 * len(a) }
+
+func pause(rng *rand.Rand) {
+	for range rng.IntN(12) {
+		runtime.Gosched()
+	}
+}
+
+func (m *model) table(register int) cache.Table { return cache.Table(register % 3) }
+
+func (m *model) write(rng *rand.Rand) {
+	r := rng.IntN(registers)
+	db := &m.db
+	db.locks[r].Lock()
+	defer db.locks[r].Unlock()
+	xid := db.begin()
+	version := db.versions[r] + 1
+	pause(rng)
+	mark := db.append(xid, record{register: r, version: version})
+	pause(rng)
+	db.mu.Lock()
+	db.versions[r] = version
+	delete(db.unseen, xid)
+	db.mu.Unlock()
+	m.cache.Fence(mark.LSN, m.table(r))
+	m.acked[r].Store(int64(version))
+	for range rng.IntN(150) {
+		runtime.Gosched()
+	}
+	for mark.LSN > m.decoded.Load()+maxBehind {
+		runtime.Gosched()
+	}
+}
+
+// follow is the feed.
+func (m *model) follow(rng *rand.Rand) {
+	for next := 0; ; {
+		m.db.mu.Lock()
+		log := m.db.log[next:]
+		m.db.mu.Unlock()
+		if len(log) == 0 && m.stopped.Load() {
+			return
+		}
+		for _, r := range log {
+			pause(rng)
+			if r.heartbeat != nil {
+				r.heartbeat.Returned()
+			} else {
+				id := row(strconv.Itoa(r.register))
+				m.cache.Apply(cache.Change{Mark: r.mark, Table: m.table(r.register), Before: id, After: id})
+				m.applied[r.register].Store(int64(r.version))
+			}
+			m.cache.Applied(r.mark.LSN)
+			m.decoded.Store(r.mark.LSN)
+		}
+		next += len(log)
+		runtime.Gosched()
+	}
+}
+
+func (m *model) beat(rng *rand.Rand) {
+	h := m.cache.Heartbeat()
+	m.db.mu.Lock()
+	s := m.db.snapshot()
+	m.db.mu.Unlock()
+	pause(rng)
+	m.db.append(0, record{heartbeat: h})
+	pause(rng)
+	h.Visible(m.visible(s))
+}
+
+func (m *model) read(rng *rand.Rand) {
+	asked := []int{rng.IntN(registers), rng.IntN(2)}
+	k := cache.KeyOf(strconv.Itoa(asked[0]), strconv.Itoa(asked[1]))
+	var floor answer
+	for _, r := range asked {
+		floor = append(floor, int(max(m.applied[r].Load(), m.acked[r].Load())))
+	}
+	if e := m.cache.Get(k); e != nil {
+		m.check(e, floor)
+		return
+	}
+	f, first := m.cache.Fill(k)
+	if !first {
+		if e, _ := f.Wait(m.t.Context()); e != nil {
+			m.check(e, floor)
+		}
+		return
+	}
+	pause(rng)
+	m.db.mu.Lock()
+	s := m.db.snapshot()
+	var got answer
+	for _, r := range asked {
+		got = append(got, m.db.versions[r])
+	}
+	m.db.mu.Unlock()
+	pause(rng)
+	for _, r := range asked {
+		f.Depend(m.stamp(s), m.table(r).Where(1, strconv.Itoa(r)))
+	}
+	pause(rng)
+	f.End(got)
+}
+
+func (m *model) check(e *cache.Entry, floor answer) {
+	for i, version := range e.Value().(answer) {
+		if version < floor[i] {
+			m.wrong.Add(1)
+		}
+	}
+}
+
+// disturb does what must never matter.
+func (m *model) disturb(rng *rand.Rand) {
+	switch rng.IntN(4) {
+	case 0:
+		m.cache.Flush()
+	case 1:
+		m.cache.PurgeTable(cache.Table(rng.IntN(3)))
+	case 2:
+		m.cache.Suspend("a disturbance")
+		m.cache.Open()
+	case 3:
+		m.cache.Close("a disturbance")
+		m.cache.Open()
+	}
+}
+
+// run lets the actors act until so many writes are done.
+func (m *model) run(seed uint64, writes int) {
+	m.db.unseen = map[uint32]bool{}
+	m.cache.Open()
+	var all sync.WaitGroup
+	actor := func(times int, act func(*rand.Rand), wg *sync.WaitGroup) {
+		seed++
+		rng := rand.New(rand.NewPCG(seed, 0))
+		wg.Go(func() {
+			for n := 0; n < times || times == 0 && !m.stopped.Load(); n++ {
+				act(rng)
+				pause(rng)
+			}
+		})
+	}
+	for range 3 {
+		actor(writes/3, m.write, &m.writing)
+		actor(0, m.read, &all)
+	}
+	actor(0, m.beat, &all)
+	actor(0, func(rng *rand.Rand) {
+		for range 3000 {
+			runtime.Gosched()
+		}
+		m.disturb(rng)
+	}, &all)
+	all.Go(func() { m.follow(rand.New(rand.NewPCG(seed, 1))) })
+	m.writing.Wait()
+	m.stopped.Store(true)
+	all.Wait()
+}
+
+func newModel(t *testing.T, stamp, visible func(snapshot) cache.Stamp) *model {
+	return &model{
+		t: t, stamp: stamp, visible: visible,
+		// About half of the keys fit.
+		cache: cache.New(cache.Options{Staleness: time.Hour, Budget: 8 << 10, MaxEntry: 4 << 10}),
+	}
+}
+
+func truth(s snapshot) cache.Stamp { return s }
+
+func TestModel(t *testing.T) {
+	for name, stamp := range map[string]func(snapshot) cache.Stamp{
+		"stamps":    truth,
+		"no stamps": func(snapshot) cache.Stamp { return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for seed := range uint64(50) {
+				m := newModel(t, stamp, truth)
+				m.run(100*seed, 3000)
+				s := m.cache.Stats()
+				if n := m.wrong.Load(); n > 0 {
+					t.Fatalf("%d wrong hits; %+v", n, s)
+				}
+				if s.Hits > 100 && s.Invalidated > 100 && s.Rejected[cache.RejectChanged] > 10 && s.Misses[cache.MissFence] > 10 {
+					return
+				}
+			}
+			t.Error("nothing happened in any round that could have been wrong")
+		})
+	}
+}
+
+// With each of these mistakes the model must find wrong hits: else it shows nothing.
+func TestModelFindsMistakes(t *testing.T) {
+	everything := func(snapshot) cache.Stamp { return omniscient{} }
+	for name, mistake := range map[string]struct{ stamp, visible func(snapshot) cache.Stamp }{
+		"stamps that have seen everything":     {everything, truth},
+		"stamps that are positions of the log": {func(s snapshot) cache.Stamp { return positionOnly(s.position) }, truth},
+		"heartbeats that have seen everything": {truth, everything},
+	} {
+		t.Run(name, func(t *testing.T) {
+			const rounds = 200
+			for seed := range uint64(rounds) {
+				m := newModel(t, mistake.stamp, mistake.visible)
+				m.run(100*seed, 600)
+				if m.wrong.Load() > 0 {
+					t.Logf("found in round %d", seed+1)
+					return
+				}
+			}
+			t.Errorf("no wrong hit in %d rounds", rounds)
+		})
+	}
+}
