@@ -67,7 +67,7 @@ func TestPositionAfterCommit(t *testing.T) {
 			t.Errorf("%s tells %v", tc.what, told)
 		case tc.commits && len(told) != 1:
 			t.Errorf("%s tells %v", tc.what, told)
-		case tc.commits && pgtest.Value(t, w.super, "select $1::pg_lsn > $2::pg_lsn", lsn(told[0]), before) != "true":
+		case tc.commits && pgtest.Value(t, w.super, "select $1::pg_lsn > $2::pg_lsn", lsn(told[0]), before) != "t":
 			t.Errorf("%s: %s is not after %s", tc.what, lsn(told[0]), before)
 		}
 	}
