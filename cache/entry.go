@@ -16,9 +16,9 @@ type Value interface {
 // What entries take besides their values, in bytes: the structures here, the store's node and its place in the hash tables,
 // with the room that Go's maps and allocator leave free. TestMemory holds them to the truth.
 const (
-	entryBytes      = 320
-	dependencyBytes = 224
-	valueBytes      = 80 // of Watch.Values: the hash, its ref, and the list's head
+	entryBytes      = 240
+	dependencyBytes = 176
+	valueBytes      = 72 // of Watch.Values: the hash, its ref, and the list's head
 	stampBytes      = 64
 )
 
