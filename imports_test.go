@@ -20,7 +20,7 @@ const module = "github.com/slipstream-go/slipstream"
 func mayImport() map[string][]string {
 	return map[string][]string{
 		".":                   {"cache", "limit", "jobs", "internal/*"},
-		"cmd/slipstream":      {".", "internal/check", "internal/idemkey", "internal/tstypes", "internal/devdb", "internal/devdb/shop", "internal/loadtest", "internal/chaos", "internal/advise"},
+		"cmd/slipstream":      {".", "internal/check", "internal/feed", "internal/idemkey", "internal/tstypes", "internal/devdb", "internal/devdb/shop", "internal/loadtest", "internal/chaos", "internal/advise"},
 		"cache":               {},
 		"limit":               {},
 		"jobs":                {"internal/pg"},

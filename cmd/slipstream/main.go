@@ -62,6 +62,7 @@ func rootCommand() *cobra.Command {
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
+		cacheCommand(),
 		checkCommand(),
 		configCommand(),
 		devCommand(),

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/slipstream-go/slipstream/internal/feed"
+)
+
+func cacheCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "cache",
+		Short: "Let a database tell caches what changes",
+		Args:  noArguments,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(cacheInstallCommand(), cacheUninstallCommand())
+	return cmd
+}
+
+func cacheInstallCommand() *cobra.Command {
+	var owner ownerFlags
+	var role string
+	var schemas []string
+	cmd := &cobra.Command{
+		Use:   "install",
+		Short: "Prepare a database, or add what has changed since an older version",
+		Long: "Prepare a database, as a superuser: a publication of the tables that have a replica identity, such as a primary\n" +
+			"key; event triggers that report changes of the schema and keep the publication right; and the right REPLICATION\n" +
+			"for the role that the server connects as. That right opens the write-ahead log: who has it can read every change\n" +
+			"of every table of the server, and copy the server as a whole, so keep that role's password as you keep a\n" +
+			"superuser's. A superuser has it already.\n\n" +
+			"The server needs wal_level = logical.",
+		Args: noArguments,
+	}
+	owner.add(cmd)
+	cmd.Flags().StringVar(&role, "for", "", "the `ROLE` that the server connects as, the authenticator")
+	cmd.Flags().StringSliceVar(&schemas, "schema", nil, "publish the tables of this `SCHEMA` only; may be repeated (default all schemas)")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if role == "" {
+			return usagef("--for is missing; name the role that the server connects as, the user of its db-uri")
+		}
+		done := fmt.Sprintf("Installed for %s; changes of tables and of the schema are told from now on.", role)
+		return owner.apply(cmd, feed.InstallScript(role, schemas), done, func(ctx context.Context, dsn string) error {
+			return feed.Install(ctx, dsn, role, schemas)
+		})
+	}
+	return cmd
+}
+
+func cacheUninstallCommand() *cobra.Command {
+	var owner ownerFlags
+	cmd := &cobra.Command{
+		Use:   "uninstall",
+		Short: "Remove all that install made",
+		Long: "Remove all that install made: publication, event triggers and functions. Roles that got the right REPLICATION with\n" +
+			"it lose it, in all databases of the server.",
+		Args: noArguments,
+	}
+	owner.add(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return owner.apply(cmd, feed.UninstallScript(), "Removed; caches learn of changes no more.", feed.Uninstall)
+	}
+	return cmd
+}

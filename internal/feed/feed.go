@@ -1,0 +1,223 @@
+package feed
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/slipstream-go/slipstream/internal/pg"
+)
+
+// DefaultPublication is the publication that Install makes.
+const DefaultPublication = "slipstream"
+
+// Options say what to follow. DSN and Clock are required; zero fields are the defaults.
+type Options struct {
+	// DSN leads to the database, as a role with the right REPLICATION and past any pooler. The feed has two
+	// connections, one for the stream and one for all else.
+	DSN string
+	// Publication names the tables. Default DefaultPublication.
+	Publication string
+	// Heartbeat is the time between heartbeats. Default 250 ms.
+	Heartbeat time.Duration
+	// Clock reads a clock that also runs while the machine sleeps, as CLOCK_BOOTTIME does.
+	Clock func() time.Duration
+	// Logger is told what happens to the stream; nobody when nil.
+	Logger *slog.Logger
+	// Active says whether somebody depends on heartbeats: none are sent otherwise. Default always.
+	Active func() bool
+}
+
+// Handlers are called one after the other, never concurrently, whichever goroutine it is that calls. What they take
+// long for is missing from the events' freshness; nil ones are not called.
+type Handlers struct {
+	// Committed gets each transaction that changed rows of published tables, in the order of their commits. The
+	// transaction is the handler's until it returns.
+	Committed func(*Transaction)
+	// SchemaChanged tells that a transaction changed definitions, rights or policies, before its Committed. Published
+	// tables are unknown from then on, until Published says which they are.
+	SchemaChanged func(xid uint32)
+	// Published gets the tables whose changes, without exception, arrive from now on; before the Beat that showed it.
+	Published func(map[uint32]Table)
+	// RolesChanged tells that attributes, memberships or settings of roles changed. They are looked at before a
+	// heartbeat whenever the last look is two seconds old.
+	RolesChanged func()
+	// Sending is called right before a heartbeat is sent; what it returns comes back as Beat.Ticket.
+	Sending func() uint64
+	// Beat tells that a heartbeat has come back through the log.
+	Beat func(Beat)
+	// Applied gets the position in the log (an LSN) up to which all transactions have been delivered.
+	Applied func(lsn uint64)
+	// State gets each change of state, with the reason and what to do about it.
+	State func(state State, reason string)
+}
+
+// Beat is a heartbeat that came back: every transaction that was acknowledged to its client before Sent has been
+// delivered.
+type Beat struct {
+	// Sent is the reading of Options.Clock before it was sent.
+	Sent time.Duration
+	// Ticket is what Handlers.Sending returned then.
+	Ticket uint64
+	// Snapshot is the one with which it ran.
+	Snapshot pg.Snapshot
+}
+
+// State is what a Feed can be relied upon for.
+type State int
+
+const (
+	// Stopped is a Feed that does not run.
+	Stopped State = iota
+	// Starting means that no changes can be relied upon yet: the slot waits for the write transactions that run.
+	Starting
+	// Live means that every change of published tables arrives.
+	Live
+	// Broken means that changes are lost from here to the next Live.
+	Broken
+)
+
+func (s State) String() string {
+	return [...]string{"stopped", "starting", "live", "broken"}[s]
+}
+
+// Status is how a Feed does.
+type Status struct {
+	State  State
+	Reason string
+	// Slot is the name of the replication slot; empty while there is none.
+	Slot string
+	// Applied is the position in the log (an LSN) up to which transactions were delivered.
+	Applied uint64
+	// Sent is when the last heartbeat that came back was sent, by Options.Clock.
+	Sent time.Duration
+	// Tables is how many tables are published and can be relied upon.
+	Tables int
+}
+
+// Feed follows one database. It may be used by many goroutines.
+type Feed struct {
+	options  Options
+	handlers Handlers
+
+	// deliver is held while a handler runs.
+	deliver sync.Mutex
+
+	mu     sync.Mutex
+	status Status
+
+	// origin is the server that the last session was with.
+	origin origin
+}
+
+// New connects to nothing and starts nothing.
+func New(o Options, h Handlers) *Feed {
+	if o.Publication == "" {
+		o.Publication = DefaultPublication
+	}
+	if o.Heartbeat == 0 {
+		o.Heartbeat = 250 * time.Millisecond
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Active == nil {
+		o.Active = func() bool { return true }
+	}
+	return &Feed{options: o, handlers: h.withDefaults()}
+}
+
+func (h Handlers) withDefaults() Handlers {
+	if h.Committed == nil {
+		h.Committed = func(*Transaction) {}
+	}
+	if h.SchemaChanged == nil {
+		h.SchemaChanged = func(uint32) {}
+	}
+	if h.Published == nil {
+		h.Published = func(map[uint32]Table) {}
+	}
+	if h.RolesChanged == nil {
+		h.RolesChanged = func() {}
+	}
+	if h.Sending == nil {
+		h.Sending = func() uint64 { return 0 }
+	}
+	if h.Beat == nil {
+		h.Beat = func(Beat) {}
+	}
+	if h.Applied == nil {
+		h.Applied = func(uint64) {}
+	}
+	if h.State == nil {
+		h.State = func(State, string) {}
+	}
+	return h
+}
+
+// The pauses between tries, which double. Up to half of one is left out at random, so that instances do not return all
+// at once.
+const (
+	firstPause   = time.Second
+	longestPause = 32 * time.Second
+)
+
+// Run follows the log until ctx ends, and then returns nil. It starts again by itself whenever the stream breaks.
+func (f *Feed) Run(ctx context.Context) error {
+	pause := firstPause
+	for {
+		err := f.session(ctx, func() { pause = firstPause })
+		if ctx.Err() != nil {
+			f.setState(Stopped, "")
+			return nil
+		}
+		reason := explain(err)
+		wait := pause - rand.N(pause/2)
+		f.options.Logger.Warn("change feed broken", "reason", reason, "retry_in", wait)
+		f.setState(Broken, reason)
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+		pause = min(2*pause, longestPause)
+	}
+}
+
+// Status of the feed now.
+func (f *Feed) Status() Status {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.status
+}
+
+func (f *Feed) update(change func(*Status)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change(&f.status)
+}
+
+// setState tells the handler, unless nothing has changed.
+func (f *Feed) setState(state State, reason string) {
+	f.deliver.Lock()
+	defer f.deliver.Unlock()
+	f.deliverState(state, reason)
+}
+
+// deliverState is setState for those who hold deliver.
+func (f *Feed) deliverState(state State, reason string) {
+	changed := false
+	f.update(func(s *Status) {
+		changed = s.State != state || s.Reason != reason
+		s.State, s.Reason = state, reason
+		if state == Broken || state == Stopped {
+			s.Slot, s.Tables = "", 0
+		}
+	})
+	if !changed {
+		return
+	}
+	f.options.Logger.Debug("change feed", "state", state, "reason", reason)
+	f.handlers.State(state, reason)
+}

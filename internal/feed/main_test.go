@@ -1,0 +1,158 @@
+package feed_test
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/slipstream-go/slipstream/internal/feed"
+	"github.com/slipstream-go/slipstream/internal/pgtest"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+// event is one call of a handler, as text or as what it got.
+type event struct {
+	name string
+	tx   *feed.Transaction
+	beat feed.Beat
+	xid  uint32
+	// state and reason, or the published tables
+	state  feed.State
+	reason string
+	tables map[uint32]feed.Table
+}
+
+// follower is a feed that runs until the end of the test, and what it told.
+type follower struct {
+	t      *testing.T
+	dsn    string
+	feed   *feed.Feed
+	events chan event
+	stop   func()
+}
+
+// database is a new one, prepared for a feed.
+func database(t *testing.T, sql ...string) string {
+	t.Helper()
+	pgtest.Server(t) // wal_level must be logical
+	dsn := pgtest.Database(t)
+	pgtest.Exec(t, dsn, sql...)
+	install(t, dsn)
+	return dsn
+}
+
+func install(t *testing.T, dsn string, schemas ...string) {
+	t.Helper()
+	if err := feed.Install(t.Context(), dsn, "postgres", schemas); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// follow starts a feed and waits until it is live.
+func follow(t *testing.T, dsn string, change ...func(*feed.Options)) *follower {
+	t.Helper()
+	f := start(t, dsn, change...)
+	f.await("live", func(e event) bool { return e.name == "state" && e.state == feed.Live })
+	return f
+}
+
+func start(t *testing.T, dsn string, change ...func(*feed.Options)) *follower {
+	t.Helper()
+	f := &follower{t: t, dsn: dsn, events: make(chan event, 100_000)}
+	begun := time.Now()
+	o := feed.Options{
+		DSN: dsn, Heartbeat: 5 * time.Millisecond, Clock: func() time.Duration { return time.Since(begun) },
+		Logger: slog.New(slog.DiscardHandler),
+	}
+	for _, c := range change {
+		c(&o)
+	}
+	tell := func(e event) { f.events <- e }
+	f.feed = feed.New(o, feed.Handlers{
+		Committed:     func(tx *feed.Transaction) { tell(event{name: "committed", tx: tx}) },
+		SchemaChanged: func(xid uint32) { tell(event{name: "schema", xid: xid}) },
+		Published:     func(tables map[uint32]feed.Table) { tell(event{name: "published", tables: tables}) },
+		RolesChanged:  func() { tell(event{name: "roles"}) },
+		Beat:          func(b feed.Beat) { tell(event{name: "beat", beat: b}) },
+		State: func(s feed.State, reason string) {
+			tell(event{name: "state", state: s, reason: reason})
+		},
+	})
+	f.run()
+	return f
+}
+
+// await returns the first event that fits, and drops those before it.
+func (f *follower) await(what string, fits func(event) bool) event {
+	f.t.Helper()
+	deadline := time.After(2 * time.Minute)
+	for {
+		select {
+		case e := <-f.events:
+			if fits(e) {
+				return e
+			}
+		case <-deadline:
+			f.t.Fatalf("no event: %s; status %+v", what, f.feed.Status())
+		}
+	}
+}
+
+// committed is the next transaction with changes.
+func (f *follower) committed() *feed.Transaction {
+	f.t.Helper()
+	return f.await("a transaction", func(e event) bool { return e.name == "committed" }).tx
+}
+
+// exec runs each script and returns the changes of the one transaction that they made, in a short form.
+func (f *follower) exec(sql ...string) []string {
+	f.t.Helper()
+	pgtest.Exec(f.t, f.dsn, sql...)
+	return f.describe(f.committed())
+}
+
+// describe writes changes as "table kind old > new"; unknown values are ?, null ones -.
+func (f *follower) describe(tx *feed.Transaction) []string {
+	f.t.Helper()
+	var out []string
+	for _, c := range tx.Changes {
+		name := pgtest.Value(f.t, f.dsn, "select $1::oid::regclass", c.Relation)
+		parts := []string{name, c.Kind.String()}
+		if c.Old != nil {
+			parts = append(parts, row(c.Old))
+		}
+		if c.New != nil {
+			parts = append(parts, "> "+row(c.New))
+		}
+		out = append(out, strings.Join(parts, " "))
+	}
+	return out
+}
+
+func row(values []feed.Value) string {
+	var out []string
+	for _, v := range values {
+		switch text := string(v.Text); {
+		case v.State == feed.Unknown:
+			out = append(out, "?")
+		case v.State == feed.Null:
+			out = append(out, "-")
+		case len(text) > 20:
+			out = append(out, fmt.Sprintf("%d bytes", len(text)))
+		default:
+			out = append(out, text)
+		}
+	}
+	return "(" + strings.Join(out, " ") + ")"
+}
+
+func (f *follower) expect(got []string, want ...string) {
+	f.t.Helper()
+	if !slices.Equal(got, want) {
+		f.t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
