@@ -53,6 +53,10 @@ func (s *Server) ReloadSchema(ctx context.Context) error {
 func (s *Server) loadSchema(ctx context.Context) error {
 	cfg := s.current.Load().config
 	s.loads.generation++
+	var changes uint64
+	if s.caching != nil {
+		changes = s.caching.reading()
+	}
 	var next rest.Catalog
 	start := time.Now()
 	err := s.db.Catalog(ctx, func(q pg.Querier) (err error) {
@@ -82,6 +86,9 @@ func (s *Server) loadSchema(ctx context.Context) error {
 	s.metrics.SchemaLoaded(took)
 	if s.catalog.Swap(&next) != nil {
 		s.db.Renew() // sooner, and requests would prepare their statements for the old catalog again
+	}
+	if s.caching != nil {
+		s.caching.read(changes)
 	}
 	s.log.Info("schema loaded", "relations", len(next.Schema.Relations), "functions", len(next.Schema.Functions),
 		"milliseconds", took.Milliseconds())

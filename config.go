@@ -120,6 +120,14 @@ type Config struct {
 	// Relations are the guards of relations, by schema.name, by name in any exposed schema, or * for all of them.
 	Relations map[string]RelationGuards
 
+	// Cache.
+
+	CacheMode      string        // auto (default), wal or off
+	CacheMemory    int64         // bytes, default a quarter of the process's memory limit, or 256 MiB without one
+	CacheStaleness time.Duration // how old an answer of the cache may be at most, default 1 s
+	CacheDBURI     string        // the connection string of the feed of changes, default DBURI
+	SilentCache    bool          // no Cache-Status header
+
 	// Admin server.
 
 	AdminServerHost           string // default 127.0.0.1

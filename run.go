@@ -110,6 +110,9 @@ func (s *Server) support(ctx context.Context, wg *sync.WaitGroup) {
 	}
 	wg.Go(func() { s.keepKeys(ctx) })
 	wg.Go(func() { s.keepCatalog(ctx) })
+	if s.caching != nil {
+		wg.Go(func() { s.caching.run(ctx, s.current.Load().config) })
+	}
 }
 
 // keepKeys runs the verifier of the current configuration, and changes over with it.

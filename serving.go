@@ -28,6 +28,7 @@ type serving struct {
 	config   Config
 	verifier *auth.Verifier
 	data     *rest.Handler
+	cached   http.Handler // data behind the cache
 	handler  http.Handler
 }
 
@@ -45,6 +46,10 @@ func (s *Server) serve(cfg Config, previous *serving) (*serving, error) {
 		verifier.TakeKeys(previous.verifier)
 	}
 	next := &serving{config: cfg, verifier: verifier, data: rest.New(cfg.rest(s), s.db, s.catalog.Load)}
+	next.cached = next.data
+	if s.caching != nil {
+		next.cached = s.caching.before(next.data, cfg)
+	}
 	next.handler = edge.Chain(
 		s.routes(next),
 		edge.Observe(edge.Observer{Metrics: s.metrics, Access: s.access, Tracer: s.tracer, Draining: s.api.Draining}),
@@ -102,7 +107,7 @@ func (s *Server) routes(v *serving) http.Handler {
 				return
 			}
 		}
-		v.data.ServeHTTP(w, r)
+		v.cached.ServeHTTP(w, r)
 	})
 }
 
@@ -180,6 +185,9 @@ func (c Config) rest(s *Server) rest.Options {
 		CursorSecret:    c.cursorKey(),
 		StreamBuffer:    int(c.ResponseBuffer),
 		Logger:          s.log,
+	}
+	if s.caching != nil {
+		o.Plan.Fills, o.Published = true, s.caching.Published
 	}
 	o.IgnoreIdempotencyKeys = c.IdempotencyKeys == "off"
 	o.AppSettings, o.RoleDefaults = c.settings()

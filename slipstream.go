@@ -32,6 +32,7 @@ type Server struct {
 	current    atomic.Pointer[serving]
 	catalog    atomic.Pointer[rest.Catalog]
 	loads      loads
+	caching    *caching // nil when off
 
 	running  atomic.Bool
 	retired  chan *serving // configurations whose background work must end
@@ -60,7 +61,12 @@ func New(_ context.Context, cfg Config) (*Server, error) {
 	if s.tracer, err = telemetry.NewTracer(cfg.tracer(), s.log); err != nil {
 		return nil, err
 	}
-	if s.db, err = pg.Open(cfg.pool(s.log, s.trace)); err != nil {
+	s.caching = newCaching(cfg, s.log, s.requestReload)
+	pool := cfg.pool(s.log, s.trace)
+	if s.caching != nil {
+		pool.Committed = s.caching.wrote
+	}
+	if s.db, err = pg.Open(pool); err != nil {
 		return nil, err
 	}
 	if err := s.watchPool(); err != nil {

@@ -80,7 +80,7 @@ func New(o Options) *Cache {
 		o.Recent = DefaultRecent
 	}
 	if o.Clock == nil {
-		o.Clock = systemClock()
+		o.Clock = SystemClock()
 	}
 	c := &Cache{
 		clock:     o.Clock,

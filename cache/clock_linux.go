@@ -7,7 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func systemClock() func() time.Duration { return bootTime }
+// SystemClock reads CLOCK_BOOTTIME.
+func SystemClock() func() time.Duration { return bootTime }
 
 // bootTime reads CLOCK_BOOTTIME, which goes on while the machine sleeps; Go's monotonic clock stands still then, and an
 // expired lease would look valid. The system call cannot block, so the scheduler need not know of it.

@@ -4,8 +4,8 @@ package cache
 
 import "time"
 
-// systemClock reads Go's monotonic clock. On most systems it stands still while the machine sleeps.
-func systemClock() func() time.Duration {
+// SystemClock reads Go's monotonic clock. On most systems it stands still while the machine sleeps.
+func SystemClock() func() time.Duration {
 	start := time.Now()
 	return func() time.Duration { return time.Since(start) }
 }

@@ -54,6 +54,16 @@ func (e *Entry) Stored() bool { return e.stored }
 // Age returns how long ago the filling of the entry began: the answer is no older.
 func (e *Entry) Age() time.Duration { return e.cache.clock() - e.filled }
 
+// Confirmed returns how long ago it was certain that the entry is what its source would answer: since the heartbeat that
+// came back last was sent, or since the filling began if that is later or nothing is heard of the source.
+func (e *Entry) Confirmed() time.Duration {
+	since := e.filled
+	if sent := e.cache.lease.Load(); sent != never && len(e.dependencies) > 0 {
+		since = max(since, time.Duration(sent))
+	}
+	return e.cache.clock() - since
+}
+
 // Resize tells the cache that the entry's value takes so many bytes now. An entry that is too large then leaves the cache.
 func (e *Entry) Resize(bytes int) {
 	if e.weigh(bytes) > e.cache.maxEntry {

@@ -11,6 +11,7 @@ type fences struct {
 	highest atomic.Uint64 // of the fences that stand; 0: none does
 	all     atomic.Uint64 // holds back every entry
 	applied atomic.Uint64
+	waiting []waiting // for Await
 }
 
 // Fence has entries that depend on one of the tables, or on any if there are none, not be served until the source's changes
@@ -38,6 +39,7 @@ func (c *Cache) Applied(position uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	raise(&f.applied, position)
+	f.release(false)
 	if f.highest.Load() <= f.applied.Load() {
 		f.highest.Store(0)
 	}
@@ -74,6 +76,7 @@ func (c *Cache) newEpoch(newHistory bool) {
 	}
 	if newHistory {
 		f.applied.Store(0)
+		f.release(true)
 	}
 }
 

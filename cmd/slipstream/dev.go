@@ -15,6 +15,7 @@ import (
 	"github.com/slipstream-go/slipstream"
 	"github.com/slipstream-go/slipstream/internal/devdb"
 	"github.com/slipstream-go/slipstream/internal/devdb/shop"
+	"github.com/slipstream-go/slipstream/internal/feed"
 	"github.com/slipstream-go/slipstream/internal/idemkey"
 )
 
@@ -67,6 +68,9 @@ func dev(ctx context.Context, place devdb.Options, scale float64, flags map[stri
 		return untilInterrupted(ctx, err)
 	}
 	if err := idemkey.Install(ctx, cluster.DSN(devDatabase), shop.AuthenticatorRole); err != nil {
+		return untilInterrupted(ctx, err)
+	}
+	if err := feed.Install(ctx, cluster.DSN(devDatabase), shop.AuthenticatorRole, nil); err != nil {
 		return untilInterrupted(ctx, err)
 	}
 	secret, err := devSecret(cluster.Dir())

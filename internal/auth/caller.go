@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"encoding/json"
+	"sync"
 	"time"
 )
 
@@ -22,6 +23,24 @@ type Caller struct {
 	Subject string
 	// Expires is when the token stops being valid; zero for tokens without exp.
 	Expires time.Time
+
+	members claimMembers
+}
+
+// claimMembers are the claims by name, when somebody has asked for one.
+type claimMembers struct {
+	once   sync.Once
+	byName map[string]json.RawMessage
+}
+
+// Claim is the JSON text of one claim, or nil without it.
+func (c *Caller) Claim(name string) json.RawMessage {
+	c.members.once.Do(func() {
+		if json.Unmarshal(c.Claims, &c.members.byName) != nil {
+			c.members.byName = nil // Claims are a valid object
+		}
+	})
+	return c.members.byName[name]
 }
 
 type callerKey struct{}

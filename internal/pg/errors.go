@@ -83,6 +83,9 @@ func ended(err error) bool {
 }
 
 // hideDSN keeps what pgx says is wrong with a connection string, without the string: it may hold a password.
+// HideDSN takes the connection string out of an error about it: it may hold a password.
+func HideDSN(err error) error { return hideDSN(err) }
+
 func hideDSN(err error) error {
 	var parse *pgconn.ParseConfigError
 	if !errors.As(err, &parse) {

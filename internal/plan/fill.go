@@ -88,7 +88,8 @@ type Kind int
 // The kinds.
 const (
 	Incomparable Kind = iota
-	Exact             // equal if their texts are: text, uuid, enum
+	Exact             // equal if their texts are: text, enum
+	UUID
 	Integer
 	Boolean
 	Date      // date
@@ -107,7 +108,7 @@ func kindOf(c *schema.Column) Kind {
 		}
 		return Exact
 	case "uuid":
-		return Exact
+		return UUID
 	case "boolean":
 		return Boolean
 	case "date":
@@ -124,7 +125,7 @@ func kindOf(c *schema.Column) Kind {
 }
 
 // keyable are the kinds whose values have one text only, whatever the session's settings.
-func (k Kind) keyable() bool { return k == Exact || k == Integer }
+func (k Kind) keyable() bool { return k == Exact || k == UUID || k == Integer }
 
 // MovingInput reports whether a text may mean another moment each time that it is read as a date or time
 // (https://www.postgresql.org/docs/current/datatype-datetime.html#DATATYPE-DATETIME-SPECIAL-VALUES).

@@ -326,7 +326,7 @@ func (l *Level) order(n *node) {
 		if o.nulls != request.NoNulls {
 			t.NullsFirst = o.nulls == request.NullsFirst
 		}
-		known = known && t.Kind != Incomparable && t.Kind != Exact && t.Kind != Boolean
+		known = known && (t.Kind == Integer || isDate(column.Type))
 		l.Order = append(l.Order, t)
 		if known {
 			l.position(column)

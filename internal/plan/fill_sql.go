@@ -9,8 +9,8 @@ func (f *fillBuilder) statements(out *Read) {
 }
 
 // stamp is the snapshot in which the statement itself sees the rows. One that is taken by another statement, before or
-// after it, would not do.
-const stamp = ", pg_catalog.pg_current_snapshot()::text AS stamp, "
+// after it, would not do, and that of a standby does not say what is missing in it.
+const stamp = ", CASE WHEN pg_catalog.pg_is_in_recovery() THEN null ELSE pg_catalog.pg_current_snapshot()::text END AS stamp, "
 
 func (f *fillBuilder) statement(out *Read, keyed bool) (string, []Arg) {
 	if !keyed {

@@ -51,6 +51,8 @@ type Options struct {
 	// StreamStall is how long a client may take to accept 64 KiB of a stream; default 1 min. A stream holds a connection of
 	// the pool, which a client that stopped reading must not keep from the others.
 	StreamStall time.Duration
+	// Published reports whether the changes of a table, given by its OID, are told to the cache. Without it nothing is kept.
+	Published func(table uint32) bool
 	// PlanCache bounds the memory of the plan cache, in bytes; default 16 MiB, some 8000 plans.
 	PlanCache int
 	Logger    *slog.Logger

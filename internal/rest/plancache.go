@@ -21,12 +21,30 @@ type planned struct {
 	route       string // for telemetry
 	pace        pg.Pace
 	group       string // of writes that may share a transaction
+	unkeyed     roles  // who may not read the columns of keys
 }
+
+// roles are names of roles.
+type roles struct{ names sync.Map }
+
+func (r *roles) has(name string) bool {
+	_, ok := r.names.Load(name)
+	return ok
+}
+
+func (r *roles) add(name string) { r.names.Store(name, nil) }
 
 // cost is about how many bytes the plan takes in the cache, with its key.
 func (p *planned) cost(key []byte) int {
 	const fixed = 1 << 10
-	return fixed + 2*len(key) + len(p.SQL) + len(p.EstimateSQL) + len(p.CostSQL) + 64*(len(p.Args)+len(p.EstimateArgs))
+	return fixed + 2*len(key) + len(p.SQL) + len(p.EstimateSQL) + len(p.CostSQL) + 64*(len(p.Args)+len(p.EstimateArgs)) + p.fillCost()
+}
+
+func (p *planned) fillCost() int {
+	if p.Fill == nil {
+		return 0
+	}
+	return len(p.Fill.SQL) + len(p.Fill.Unkeyed) + 64*(len(p.Fill.Args)+len(p.Fill.UnkeyedArgs)) + 256*len(p.Fill.Levels)
 }
 
 // planCache holds plans made for one catalog snapshot; a newer snapshot empties it. It keeps two generations: when the

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/slipstream-go/slipstream/cache"
 	"github.com/slipstream-go/slipstream/internal/pg"
 	"github.com/slipstream-go/slipstream/internal/plan"
 	"github.com/slipstream-go/slipstream/internal/telemetry"
@@ -57,10 +58,17 @@ func (x *exchange) run() error {
 	case p.Format == plan.CSVRows || p.Format == plan.NDJSONRows:
 		return a.stream()
 	}
-	a.statements = append(a.statements, pg.Statement{SQL: p.SQL, Args: a.args, Formats: p.formats(), Pace: &p.pace})
-	a.addEstimate()
-	if err := x.db.Read(x.r.Context(), &x.tx, a.statements, a); err != nil {
-		return x.explainKeyset(p, err)
+	if f := cache.FillFrom(x.r.Context()); f != nil && p.Fill != nil && p.Fill.Because == "" {
+		err = a.fill(f, key)
+	} else {
+		a.statements = append(a.statements, pg.Statement{SQL: p.SQL, Args: a.args, Formats: p.formats(), Pace: &p.pace})
+		a.addEstimate()
+		if err = x.db.Read(x.r.Context(), &x.tx, a.statements, a); err != nil {
+			err = x.explainKeyset(p, err)
+		}
+	}
+	if err != nil {
+		return err
 	}
 	x.info.MarkTiming(telemetry.PhaseTransaction)
 	return a.respond()
@@ -101,6 +109,10 @@ type answer struct {
 	location []byte
 	inserted int64 // by an upsert, noTotal when that is not known
 	planned  int64 // the planner's estimate, noTotal when not asked for
+
+	filling bool // the statement is that of a plan.Fill
+	stamp   []byte
+	keys    []byte
 }
 
 const noTotal = -1
@@ -120,6 +132,7 @@ func (a *answer) release() {
 	*a = answer{
 		statements: a.statements[:0], args: a.args[:0],
 		body: body, headers: a.headers[:0], status: a.status[:0], keyset: a.keyset[:0], location: a.location[:0],
+		stamp: a.stamp[:0], keys: a.keys[:0],
 		total: noTotal, planned: noTotal,
 	}
 	answerPool.Put(a)
@@ -155,6 +168,9 @@ func (a *answer) Row(statement int, values [][]byte) error {
 	a.takeCustom(values[plan.ColumnHeaders], values[plan.ColumnStatus])
 	if a.plan.Keyset != nil {
 		a.keyset = append(a.keyset[:0], values[plan.ColumnKeyset]...)
+	}
+	if a.filling {
+		a.stamp, a.keys = append(a.stamp[:0], values[plan.ColumnStamp]...), append(a.keys[:0], values[plan.ColumnKeys]...)
 	}
 	return nil
 }

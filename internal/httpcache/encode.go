@@ -1,0 +1,147 @@
+package httpcache
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/andybalholm/brotli"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/slipstream-go/slipstream/cache"
+)
+
+// encoding is a content coding (RFC 9110, section 8.4.1).
+type encoding int
+
+// The encodings; of those that a client likes equally, the last one is taken.
+const (
+	identity encoding = iota
+	gzipped
+	zstandard
+	brotlied
+	encodings
+)
+
+func (e encoding) String() string { return [...]string{"identity", "gzip", "zstd", "br"}[e] }
+
+// suffixes make the ETags of encodings differ, as they must (RFC 9110, section 8.8.3.3).
+var suffixes = [encodings]string{"", "-gzip", "-zstd", "-br"}
+
+func withoutSuffix(tag string) string {
+	for _, s := range suffixes[1:] {
+		if t, ok := strings.CutSuffix(tag, s); ok {
+			return t
+		}
+	}
+	return tag
+}
+
+// smallBody is the size, in bytes, below which a body fits into one packet, and encoding it saves nothing.
+const smallBody = 1280
+
+// choose takes the variant that the client likes best. One that is not there yet is made by who first asks for it; the
+// others get the body as it is meanwhile.
+func (a *answer) choose(header http.Header, e *cache.Entry) *variant {
+	plain := a.variants[identity].Load()
+	accepts, ok := header["Accept-Encoding"]
+	if !ok || len(plain.body) < smallBody {
+		return plain
+	}
+	best := preferred(accepts)
+	if best == identity {
+		return plain
+	}
+	if v := a.variants[best].Load(); v != nil {
+		return v
+	}
+	if !a.busy.CompareAndSwap(false, true) {
+		return plain
+	}
+	defer a.busy.Store(false)
+	v := plain
+	if body := encode(best, plain.body); body != nil && len(body) < len(plain.body) {
+		v = a.variant(best, body)
+	}
+	a.variants[best].Store(v) // where encoding saves nothing, it is not tried again
+	if e != nil && e.Stored() {
+		e.Resize(a.Size())
+	}
+	return v
+}
+
+// preferred is the encoding that Accept-Encoding gives the greatest weight (RFC 9110, section 12.5.3).
+func preferred(lines []string) encoding {
+	best, most := identity, 0.0
+	for _, line := range lines {
+		for part := range strings.SplitSeq(line, ",") {
+			name, parameters, weighted := strings.Cut(part, ";")
+			e := named(strings.TrimSpace(name))
+			if e == identity {
+				continue
+			}
+			q := 1.0
+			if weighted {
+				q = weight(parameters)
+			}
+			if q > most || q == most && q > 0 && e > best {
+				best, most = e, q
+			}
+		}
+	}
+	return best
+}
+
+func named(name string) encoding {
+	switch {
+	case strings.EqualFold(name, "br"):
+		return brotlied
+	case strings.EqualFold(name, "zstd"):
+		return zstandard
+	case strings.EqualFold(name, "gzip"), strings.EqualFold(name, "x-gzip"):
+		return gzipped
+	}
+	return identity
+}
+
+func weight(parameters string) float64 {
+	value, ok := strings.CutPrefix(strings.TrimSpace(parameters), "q=")
+	if !ok {
+		return 1
+	}
+	q, err := strconv.ParseFloat(value, 64)
+	if err != nil || q < 0 || q > 1 {
+		return 0
+	}
+	return q
+}
+
+// encode returns nil if it fails. It is done once for many hits, yet a client waits for it.
+func encode(e encoding, body []byte) []byte {
+	var out bytes.Buffer
+	var w io.WriteCloser
+	switch e {
+	case gzipped:
+		w, _ = gzip.NewWriterLevel(&out, 6) // the level is valid
+	case zstandard:
+		z, err := zstd.NewWriter(&out, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedDefault))
+		if err != nil {
+			return nil
+		}
+		w = z
+	case brotlied:
+		w = brotli.NewWriterLevel(&out, 5)
+	default:
+		return body
+	}
+	if _, err := w.Write(body); err != nil {
+		return nil
+	}
+	if w.Close() != nil {
+		return nil
+	}
+	return bytes.Clone(out.Bytes())
+}

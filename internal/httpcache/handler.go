@@ -1,0 +1,215 @@
+package httpcache
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+
+	"github.com/slipstream-go/slipstream/cache"
+	"github.com/slipstream-go/slipstream/internal/auth"
+	"github.com/slipstream-go/slipstream/internal/telemetry"
+)
+
+// Options configure a Handler.
+type Options struct {
+	Cache  *cache.Cache
+	Source Source
+	// Shapes is how many shapes of requests are remembered; default 65,536.
+	Shapes int
+	// Wait is how long a request waits for another one that fetches the same answer, before it goes by itself; default 2 s.
+	Wait time.Duration
+	// MaxBody is the largest body that is kept, in bytes; default 1 MiB.
+	MaxBody int
+	// Silent leaves the header Cache-Status out.
+	Silent bool
+	// Generation is part of every key: handlers whose sources answer differently have different ones.
+	Generation uint64
+}
+
+// Handler serves what is in the cache, and has the source answer the rest.
+type Handler struct {
+	options Options
+	shapes  *otter.Cache[cache.Key, Shape]
+}
+
+// New makes a handler; it starts nothing.
+func New(o Options) *Handler {
+	if o.Shapes == 0 {
+		o.Shapes = 1 << 16
+	}
+	if o.Wait == 0 {
+		o.Wait = 2 * time.Second
+	}
+	if o.MaxBody == 0 {
+		o.MaxBody = 1 << 20
+	}
+	return &Handler{
+		options: o,
+		shapes:  otter.Must(&otter.Options[cache.Key, Shape]{MaximumSize: o.Shapes}),
+	}
+}
+
+// ServeHTTP answers a request whose caller is known.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		h.options.Source.ServeHTTP(w, r)
+		return
+	}
+	caller := auth.CallerFrom(r.Context())
+	if caller == nil { // the source knows what to say
+		h.options.Source.ServeHTTP(w, r)
+		return
+	}
+	asks := requestDirectives(r.Header)
+	if asks.noCache {
+		h.bypass(w, r, caller, fwdRequest)
+		return
+	}
+	key, shape := h.find(r)
+	if because := shape.Bypass(); because != "" {
+		h.bypass(w, r, caller, because)
+		return
+	}
+	if e := h.options.Cache.Get(key); e != nil {
+		h.hit(w, r, e, shape, caller)
+		return
+	}
+	switch {
+	case asks.onlyIfCached:
+		w.WriteHeader(http.StatusGatewayTimeout) // RFC 9111, section 5.2.1.7
+	case r.Method == http.MethodHead:
+		h.bypass(w, r, caller, "is not stored, and HEAD has no body to store")
+	default:
+		h.miss(w, r, key, shape, caller)
+	}
+}
+
+// find gives the key of the answer to r, and what kind of request it is.
+func (h *Handler) find(r *http.Request) (cache.Key, Shape) {
+	buf := keyBuffers.Get().(*[]byte)
+	defer keyBuffers.Put(buf)
+	b := binary.BigEndian.AppendUint64((*buf)[:0], h.options.Generation)
+	b = h.options.Source.AppendRequest(b, r)
+	sum := sha256.Sum256(b)
+	id := cache.Key(sum[:16])
+	shape, known := h.shapes.GetIfPresent(id)
+	if !known || !shape.Valid() {
+		shape = h.options.Source.Shape(r)
+		h.shapes.Set(id, shape)
+	}
+	// What comes first has a fixed length, so that no caller can be taken for a part of the request.
+	b = shape.AppendCaller(append(b[:0], sum[:]...), r)
+	*buf = b
+	sum = sha256.Sum256(b)
+	return cache.Key(sum[:16]), shape
+}
+
+var keyBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// hit answers from the cache.
+func (h *Handler) hit(w http.ResponseWriter, r *http.Request, e *cache.Entry, shape Shape, caller *auth.Caller) {
+	info := telemetry.RequestFrom(r.Context())
+	info.SetRoute(shape.Route())
+	info.SetRole(caller.Role)
+	header := w.Header()
+	if !h.options.Silent {
+		header["Cache-Status"] = statusHit
+	}
+	header["Age"] = age(e)
+	e.Value().(*answer).serve(w, r, e, caller)
+}
+
+// bypass has the source answer, and nothing kept.
+func (h *Handler) bypass(w http.ResponseWriter, r *http.Request, caller *auth.Caller, because string) {
+	header := w.Header()
+	header["Cache-Control"] = control(caller)
+	if !h.options.Silent {
+		header["Cache-Status"] = []string{status("bypass", because)}
+	}
+	h.options.Source.ServeHTTP(w, r)
+}
+
+// miss fetches the answer, or waits for who does.
+func (h *Handler) miss(w http.ResponseWriter, r *http.Request, key cache.Key, shape Shape, caller *auth.Caller) {
+	fill, first := h.options.Cache.Fill(key)
+	switch {
+	case first && shape.Valid():
+		h.fetch(w, r, fill, caller)
+		return
+	case first: // the source has changed since the key was made
+		fill.Abandon()
+		h.bypass(w, r, caller, "the schema was read again meanwhile")
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), h.options.Wait)
+	e, _ := fill.Wait(ctx)
+	cancel()
+	if e != nil {
+		h.hit(w, r, e, shape, caller)
+		return
+	}
+	h.bypass(w, r, caller, "the same was asked for, and its answer was not stored")
+}
+
+// fetch has the source answer, and keeps that if it may.
+func (h *Handler) fetch(w http.ResponseWriter, r *http.Request, fill *cache.Fill, caller *auth.Caller) {
+	defer fill.Abandon()
+	rec := recorder{ResponseWriter: w, header: http.Header{}, most: h.options.MaxBody, caller: caller}
+	if !h.options.Silent {
+		rec.status = []string{status("miss", "")}
+	}
+	h.options.Source.ServeHTTP(&rec, unconditional(r).WithContext(cache.WithFill(r.Context(), fill)))
+	if rec.passing {
+		return // it went to the client as it came
+	}
+	a := rec.answer()
+	if a == nil {
+		rec.pass()
+		return
+	}
+	e := fill.End(a)
+	header := w.Header()
+	if !h.options.Silent {
+		detail := "stored"
+		if !e.Stored() {
+			detail = ""
+		}
+		header["Cache-Status"] = []string{status("miss", detail)}
+	}
+	a.serve(w, r, e, caller)
+}
+
+// unconditional takes the conditions from a request that this package will check against the answer.
+func unconditional(r *http.Request) *http.Request {
+	if _, ok := r.Header["If-None-Match"]; !ok {
+		return r
+	}
+	out := new(http.Request)
+	*out = *r
+	out.Header = r.Header.Clone()
+	delete(out.Header, "If-None-Match")
+	return out
+}
+
+// directives are those of a request's Cache-Control that matter here.
+type directives struct{ noCache, onlyIfCached bool }
+
+func requestDirectives(header http.Header) (d directives) {
+	for _, line := range header["Cache-Control"] {
+		for part := range strings.SplitSeq(line, ",") {
+			switch strings.ToLower(strings.TrimSpace(part)) {
+			case "no-cache", "no-store":
+				d.noCache = true
+			case "only-if-cached":
+				d.onlyIfCached = true
+			}
+		}
+	}
+	return d
+}

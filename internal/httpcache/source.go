@@ -1,0 +1,27 @@
+package httpcache
+
+import "net/http"
+
+// Source makes the answers to GET. It finds a cache.Fill in the context of a request whose answer is to be kept, and has
+// to tell it what the answer depends on; an answer of which it does not is not kept.
+type Source interface {
+	http.Handler
+	// AppendRequest appends all of a GET that its answer can depend on, but for who asks and for what is in the store
+	// behind the source. No two requests of which anything differs may give the same bytes.
+	AppendRequest(dst []byte, r *http.Request) []byte
+	// Shape looks at a GET more closely. It is remembered for all requests with the same bytes of AppendRequest.
+	Shape(r *http.Request) Shape
+}
+
+// Shape is what is known of requests that are the same but for who sends them.
+type Shape interface {
+	// Valid is false when the shape has to be made anew, because the source has changed since.
+	Valid() bool
+	// Bypass says in a few words why answers must not be kept; empty if they may be.
+	Bypass() string
+	// Route names the kind of request in metrics.
+	Route() string
+	// AppendCaller appends who asks, as far as the answer depends on it: callers who get the same bytes may be given the
+	// same answer.
+	AppendCaller(dst []byte, r *http.Request) []byte
+}

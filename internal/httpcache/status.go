@@ -1,0 +1,64 @@
+package httpcache
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/slipstream-go/slipstream/cache"
+	"github.com/slipstream-go/slipstream/internal/auth"
+)
+
+// Values of Cache-Status (RFC 9211). Header fields of hits are shared: nobody may change them.
+var statusHit = []string{"Slipstream; hit"}
+
+// fwdRequest is why a request goes by the cache that says no-cache.
+const fwdRequest = "the request says no-cache"
+
+// status tells why a request was forwarded: fwd=miss, perhaps with stored, or fwd=bypass with a reason.
+func status(forward, detail string) string {
+	switch {
+	case detail == "":
+		return "Slipstream; fwd=" + forward
+	case detail == "stored":
+		return "Slipstream; fwd=" + forward + "; stored"
+	}
+	// A string of RFC 8941, section 3.3.3, has no other characters than these, and two of them escaped.
+	detail = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' || r == '"' || r == '\\' {
+			return '?'
+		}
+		return r
+	}, detail)
+	return "Slipstream; fwd=" + forward + `; detail="` + detail + `"`
+}
+
+// Values of Cache-Control: an answer may be kept by its receiver, but must be asked for again before it is used, which an
+// ETag makes cheap. One for a caller with a token is for nobody else.
+var (
+	controlPublic  = []string{"no-cache"}
+	controlPrivate = []string{"private, no-cache"}
+)
+
+func control(caller *auth.Caller) []string {
+	if caller.Anonymous {
+		return controlPublic
+	}
+	return controlPrivate
+}
+
+var ages = func() (out [10][]string) {
+	for i := range out {
+		out[i] = []string{strconv.Itoa(i)}
+	}
+	return out
+}()
+
+// age is how long ago it was certain that an answer was the present one, in seconds.
+func age(e *cache.Entry) []string {
+	seconds := int(e.Confirmed() / time.Second)
+	if seconds >= 0 && seconds < len(ages) {
+		return ages[seconds]
+	}
+	return []string{strconv.Itoa(max(seconds, 0))}
+}

@@ -1,0 +1,148 @@
+package rest
+
+import (
+	"encoding/binary"
+	"net/http"
+
+	"github.com/slipstream-go/slipstream/internal/apierr"
+	"github.com/slipstream-go/slipstream/internal/auth"
+	"github.com/slipstream-go/slipstream/internal/plan"
+	"github.com/slipstream-go/slipstream/internal/request"
+	"github.com/slipstream-go/slipstream/internal/schema"
+)
+
+// answerHeaders are the headers of a GET on which its answer can depend, besides the caller's Authorization and what
+// policies read of them.
+var answerHeaders = [...]string{"Accept", "Accept-Profile", "Prefer", "Range", "Range-Unit", "If-Match"}
+
+// AppendRequest appends all of a GET that decides which answer it gets, but for the caller and the data.
+func (h *Handler) AppendRequest(dst []byte, r *http.Request) []byte {
+	dst = appendText(dst, r.URL.EscapedPath())
+	dst = appendText(dst, r.URL.RawQuery)
+	for _, name := range answerHeaders {
+		values := r.Header[name]
+		dst = binary.AppendUvarint(dst, uint64(len(values)))
+		for _, v := range values {
+			dst = appendText(dst, v)
+		}
+	}
+	return dst
+}
+
+// appendText appends a text so that where it ends is certain.
+func appendText(dst []byte, s string) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
+}
+
+// Shape is what all GETs that have the same AppendRequest have in common.
+type Shape struct {
+	handler  *Handler
+	catalog  *Catalog
+	bypass   string
+	route    string
+	settings []schema.SettingRead
+}
+
+// Shape finds out whether the answer to a GET can be kept, and what of the caller it depends on.
+func (h *Handler) Shape(r *http.Request) *Shape {
+	s := &Shape{handler: h, catalog: h.catalog()}
+	s.bypass = s.look(r)
+	return s
+}
+
+// look returns why answers cannot be kept, or nothing.
+func (s *Shape) look(r *http.Request) string {
+	h := s.handler
+	if s.catalog == nil {
+		return "has no schema yet"
+	}
+	if h.preRequest != "" {
+		return "calls the pre-request function"
+	}
+	get := *r
+	get.Method = http.MethodGet // HEAD is answered by the answer to GET
+	req, err := request.Parse(get.Method, get.URL, get.Header, h.options.Request)
+	if err != nil {
+		return refused(err)
+	}
+	if req.Target != request.Relation {
+		return "is not of a relation"
+	}
+	if req.IfMatch != nil {
+		return "has a condition"
+	}
+	x := &exchange{Handler: h, r: &get, req: req, catalog: s.catalog, caller: auth.CallerFrom(r.Context())}
+	if err := x.readCursor(); err != nil {
+		return refused(err)
+	}
+	p, err := x.plan()
+	if err != nil {
+		return refused(err)
+	}
+	s.route = p.route
+	switch f := p.Fill; {
+	case f == nil:
+		return "has no plan for the cache"
+	case f.Because != "":
+		return f.Because
+	case x.moves(f):
+		return "compares with a time that moves on"
+	default:
+		s.settings = f.Settings
+	}
+	return ""
+}
+
+func refused(err error) string {
+	if e := apierr.From(err); e != nil {
+		return "is refused with " + e.Code
+	}
+	return "is refused"
+}
+
+// moves reports whether an operand means another time each time.
+func (x *exchange) moves(f *plan.Fill) bool {
+	for _, v := range f.Moving {
+		if plan.MovingInput(x.req.Query.Values[v]) {
+			return true
+		}
+	}
+	return false
+}
+
+// Valid is false once the schema was read again.
+func (s *Shape) Valid() bool { return s.handler.catalog() == s.catalog }
+
+// Bypass says in a few words why answers are not kept, or nothing.
+func (s *Shape) Bypass() string { return s.bypass }
+
+// Route names the relation.
+func (s *Shape) Route() string { return s.route }
+
+// Settings are what policies and views read.
+func (s *Shape) Settings() []schema.SettingRead { return s.settings }
+
+// AppendCaller appends what of the caller the answer depends on: the role, and the settings that policies on the way read
+// of the caller and the request. Other settings are the role's own and the configuration's, which are the same for all
+// requests of the role until the catalog is read again.
+func (s *Shape) AppendCaller(dst []byte, r *http.Request) []byte {
+	caller := auth.CallerFrom(r.Context())
+	dst = appendText(dst, caller.Role)
+	for _, setting := range s.settings {
+		switch setting.Name {
+		case "request.jwt.claims":
+			if setting.Claim == "" {
+				dst = appendText(dst, string(caller.Claims))
+			} else {
+				dst = appendText(dst, string(caller.Claim(setting.Claim)))
+			}
+		case "request.headers":
+			dst = appendText(dst, headersJSON(r))
+		case "request.cookies":
+			dst = appendText(dst, cookiesJSON(r))
+		case "request.method":
+			dst = appendText(dst, r.Method)
+		}
+	}
+	return dst
+}

@@ -1,0 +1,34 @@
+package slipstream
+
+func cacheOptions() []option {
+	return []option{
+		{
+			name: "cache-mode", own: true, defaultText: "auto",
+			bind: func(c *Config) value { return choice{&c.CacheMode, []string{"auto", "wal", "off"}} },
+			doc: "Whether answers are kept in memory until what they show changes. `wal` follows the database's write-ahead log, which tells of every change, " +
+				"whoever makes it; `slipstream cache install` prepares a database for it. `auto` is `wal` where that is possible, and `off` elsewhere. " +
+				"While the log cannot be followed, requests go by the cache.",
+		},
+		{
+			name: "cache-memory", own: true, defaultNote: "a quarter of the process's memory limit; 256 MiB without a limit",
+			bind: func(c *Config) value { return (*size)(&c.CacheMemory) },
+			doc:  "Most memory for answers that are kept, with all that belongs to them.",
+		},
+		{
+			name: "cache-staleness", own: true, defaultText: "1",
+			bind: func(c *Config) value { return duration{p: &c.CacheStaleness} },
+			doc: "How old an answer out of the cache may be at most. Usually it is a few milliseconds behind the last commit; when changes take longer than this " +
+				"to arrive, requests go by the cache.",
+		},
+		{
+			name: "cache-db-uri", own: true, defaultNote: "`db-uri`", secret: true,
+			bind: func(c *Config) value { return (*text)(&c.CacheDBURI) },
+			doc:  "Connection string for following the write-ahead log: of a role with the right REPLICATION, and past any pooler.",
+		},
+		{
+			name: "cache-status", own: true, defaultText: "true", reloadable: true,
+			bind: func(c *Config) value { return (*disabled)(&c.SilentCache) },
+			doc:  "Say in the header `Cache-Status` (RFC 9211) whether an answer came out of the cache, and if not, why.",
+		},
+	}
+}
