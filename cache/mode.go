@@ -17,6 +17,9 @@ func (m Mode) String() string {
 	return [...]string{"starting", "open", "suspended", "closed"}[m]
 }
 
+// IsOpen reports whether the cache is Open. It costs next to nothing.
+func (c *Cache) IsOpen() bool { return c.open.Load() }
+
 // Open lets entries be stored and served. Unless the cache was suspended, fills that began before are not stored.
 func (c *Cache) Open() {
 	c.control.Lock()

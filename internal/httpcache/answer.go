@@ -98,6 +98,7 @@ func (a *answer) serve(w http.ResponseWriter, r *http.Request, e *cache.Entry, c
 		header["Etag"] = v.tag
 		if none, ok := r.Header["If-None-Match"]; ok && a.matches(none) {
 			delete(header, "Content-Type")
+			delete(header, "Content-Range")
 			w.WriteHeader(http.StatusNotModified)
 			return
 		}

@@ -57,7 +57,7 @@ func New(o Options) *Handler {
 
 // ServeHTTP answers a request whose caller is known.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead || !h.options.Cache.IsOpen() {
 		h.options.Source.ServeHTTP(w, r)
 		return
 	}
@@ -181,6 +181,9 @@ func (h *Handler) fetch(w http.ResponseWriter, r *http.Request, fill *cache.Fill
 			detail = ""
 		}
 		header["Cache-Status"] = []string{status("miss", detail)}
+	}
+	if timing, ok := rec.header["Server-Timing"]; ok {
+		header["Server-Timing"] = timing
 	}
 	a.serve(w, r, e, caller)
 }
