@@ -34,7 +34,7 @@ type Options struct {
 // never is a clock reading before all others.
 const never = math.MinInt64
 
-// Cache is safe for concurrent use. It starts no goroutine of its own.
+// Cache is safe for concurrent use. There is nothing to close: it has no goroutine that stays.
 type Cache struct {
 	clock     func() time.Duration
 	staleness time.Duration
@@ -190,6 +190,22 @@ func (c *Cache) remove(e *Entry) {
 		return nil, otter.InvalidateOp
 	})
 	e.unlink()
+}
+
+// bury removes entries that a change has killed. When they are many, whoever applies the changes need not wait for it, and
+// let the lease run out: dead they are already.
+func (c *Cache) bury(killed []*Entry) {
+	const most = 1024
+	all := func() {
+		for _, e := range killed {
+			c.remove(e)
+		}
+	}
+	if len(killed) > most {
+		go all()
+	} else {
+		all()
+	}
 }
 
 // left is called by the store when it has let go of an entry, for whatever reason. It must not call the store.

@@ -142,6 +142,20 @@ func TestStandbys(t *testing.T) {
 	}
 }
 
+// A heartbeat that waited for a fill to end must not speak for a standby that came later.
+func TestStandbyComesLater(t *testing.T) {
+	c, _ := newCache(cache.Options{})
+	slow, _ := c.Fill(key("slow"))
+	c.Apply(insert(2, films, "8"))
+	beat(c, upTo(9)) // waits for the slow fill
+	c.Standbys(1)
+	standby, _ := c.Fill(key("from the standby"))
+	standby.Watch(films.Any())
+	slow.Abandon()
+	beat(c, upTo(9))
+	wantRejected(t, c, standby.End(text("S")), cache.RejectChanged)
+}
+
 // A stamp must not be asked for ever: transaction ids come around.
 func TestStampIsRetired(t *testing.T) {
 	c, _ := newCache(cache.Options{})

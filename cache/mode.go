@@ -25,7 +25,7 @@ func (c *Cache) Open() {
 	c.control.Lock()
 	defer c.control.Unlock()
 	if m := c.control.mode; m == Starting || m == Closed {
-		c.newEpoch(false)
+		c.epoch.Add(1)
 	}
 	c.control.mode, c.control.reason = Open, ""
 	c.open.Store(true)
@@ -55,7 +55,7 @@ func (c *Cache) Close(reason string) {
 	c.flush()
 }
 
-// Flush drops all entries. Fills that began before are not stored.
+// Flush drops all entries. Fills that began before are not stored. Fences stand.
 func (c *Cache) Flush() {
 	c.control.Lock()
 	defer c.control.Unlock()
@@ -72,8 +72,8 @@ func (c *Cache) Reset(reason string) {
 	c.control.history++
 	c.control.pending = nil
 	c.lease.Store(never)
-	c.newEpoch(true)
-	c.entries.InvalidateAll()
+	c.flush()
+	c.liftFences()
 	for _, t := range c.allTables() {
 		t.mu.Lock()
 		t.recent.forget(&c.recent, func(Mark) bool { return true })
@@ -83,7 +83,7 @@ func (c *Cache) Reset(reason string) {
 
 // flush needs control. The new epoch is what makes it safe; that the entries go is for the memory.
 func (c *Cache) flush() {
-	c.newEpoch(false)
+	c.epoch.Add(1)
 	c.entries.InvalidateAll()
 }
 

@@ -57,7 +57,9 @@ func TestFence(t *testing.T) {
 	c.Fence(20)
 	wantMiss(t, c, key("b"), cache.MissFence)
 	c.Flush()
-	put(t, c, key("b"), "B", upTo(0), whole(actors))
+	put(t, c, key("b"), "B", upTo(0), whole(actors)) // perhaps from a standby that has not seen the write
+	wantMiss(t, c, key("b"), cache.MissFence)
+	c.Applied(20)
 	wantHit(t, c, key("b"), "B")
 }
 
