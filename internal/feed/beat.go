@@ -115,7 +115,7 @@ func (h *heart) readCatalog(ctx context.Context) error {
 	h.feed.deliver.Lock()
 	defer h.feed.deliver.Unlock()
 	if h.floor == 0 {
-		h.floor = c.snapshot.Xmax
+		h.floor = c.begun
 	}
 	return nil
 }

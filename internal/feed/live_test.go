@@ -44,10 +44,11 @@ func unacknowledged(t *testing.T, dsn, sql string) (released chan error) {
 // standbyless is a server that waits, for commits that ask for it, for a standby that it has not.
 func standbyless(t *testing.T) string {
 	t.Helper()
-	c := cluster(t, directory(t), map[string]string{"synchronous_standby_names": "nobody", "synchronous_commit": "local"})
-	dsn := c.DSN("postgres")
+	dsn := cluster(t, directory(t), nil).DSN("postgres")
 	pgtest.Exec(t, dsn, "create table item (id int primary key)")
 	install(t, dsn)
+	pgtest.Exec(t, dsn, "alter system set synchronous_commit = local", "alter system set synchronous_standby_names = 'nobody'", "select pg_reload_conf()")
+	await(t, dsn, "select current_setting('synchronous_commit') = 'local' and current_setting('synchronous_standby_names') = 'nobody'")
 	return dsn
 }
 
@@ -104,29 +105,30 @@ func TestHeartbeatsWaitForSynchronousStandbys(t *testing.T) {
 	f.beat() // waits for nobody, as no commit does by default
 	sender := "select pid from pg_stat_activity where application_name = 'slipstream feed' and wait_event = 'SyncRep'"
 	pgtest.Exec(t, dsn, "alter system set synchronous_commit = on", "select pg_reload_conf()")
-	for _, end := range []func(){
-		func() { pgtest.Exec(t, dsn, "select pg_cancel_backend(pid) from ("+sender+") s") },
-		func() { release(t, dsn) },
-	} {
+	// stalled is the ticket of a heartbeat that waits for the standby, while what follows it in the log is delivered.
+	stalled := func() uint64 {
 		await(t, dsn, "select exists ("+sender+")")
-		// What comes after the heartbeat in the log has been delivered; the heartbeat has not.
+		ticket := f.sent.Load()
 		pgtest.Exec(t, dsn, "set synchronous_commit = local; delete from item; insert into item values (1)")
-		var sent uint64
 		f.await("the transaction after the heartbeat", func(e event) bool {
-			sent = max(sent, e.ticket)
-			if e.name == "beat" && e.beat.Ticket == sent {
-				sent = 0
+			if e.name == "beat" && e.beat.Ticket == ticket {
+				t.Error("a heartbeat counts that no standby has")
 			}
 			return e.name == "committed"
 		})
-		if sent == 0 {
-			t.Error("a heartbeat counts that no standby has")
-		}
-		end()
-		b := f.await("a heartbeat", func(e event) bool { return e.name == "beat" || e.name == "sending" && e.ticket > sent+1 })
-		t.Log(sent, b.name, b.beat.Ticket, b.ticket)
+		return ticket
 	}
-	f.beat()
+	canceled := stalled()
+	pgtest.Exec(t, dsn, "select pg_cancel_backend(pid) from ("+sender+") s")
+	f.await("the next heartbeat", func(e event) bool {
+		if e.name == "beat" && e.beat.Ticket == canceled {
+			t.Error("a heartbeat counts whose wait for the standby was canceled")
+		}
+		return e.name == "sending" && e.beat.Ticket > canceled
+	})
+	last := stalled()
+	release(t, dsn)
+	f.await("the heartbeat", func(e event) bool { return e.name == "beat" && e.beat.Ticket == last })
 }
 
 // A change of the schema can come through the stream before queries see it. Until they do, nothing is known of tables.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,8 +29,6 @@ type event struct {
 	state  feed.State
 	reason string
 	tables map[uint32]feed.Table
-	// ticket is that of a heartbeat being sent
-	ticket uint64
 }
 
 // follower is a feed that runs until the end of the test, and what it told.
@@ -40,6 +39,8 @@ type follower struct {
 	clock  func() time.Duration
 	events chan event
 	stop   func()
+	// sent is the last heartbeat's ticket.
+	sent atomic.Uint64
 }
 
 // database is a new one, prepared for a feed.
@@ -80,15 +81,14 @@ func start(t *testing.T, dsn string, change ...func(*feed.Options)) *follower {
 	}
 	f.clock = o.Clock
 	tell := func(e event) { f.events <- e }
-	ticket := uint64(0)
 	f.feed = feed.New(o, feed.Handlers{
 		Committed:     func(tx *feed.Transaction) { tell(event{name: "committed", tx: tx}) },
 		SchemaChanged: func(xid uint32) { tell(event{name: "schema", xid: xid}) },
 		Published:     func(tables map[uint32]feed.Table) { tell(event{name: "published", tables: tables}) },
 		RolesChanged:  func() { tell(event{name: "roles"}) },
 		Sending: func() uint64 {
-			ticket++
-			tell(event{name: "sending", ticket: ticket})
+			ticket := f.sent.Add(1)
+			tell(event{name: "sending", beat: feed.Beat{Ticket: ticket}})
 			return ticket
 		},
 		Beat: func(b feed.Beat) { tell(event{name: "beat", beat: b}) },
@@ -126,7 +126,7 @@ func await(t testing.TB, dsn, sql string, args ...any) {
 // await returns the first event that fits, and drops those before it.
 func (f *follower) await(what string, fits func(event) bool) event {
 	f.t.Helper()
-	deadline := time.After(time.Minute)
+	deadline := time.After(8*time.Second)
 	for {
 		select {
 		case e := <-f.events:
