@@ -101,11 +101,11 @@ func TestTextOfValues(t *testing.T) {
 func TestOrderAndIDs(t *testing.T) {
 	f := follow(t, database(t, `create table item (id int primary key, xid xid8 default pg_current_xact_id())`))
 	first, second := connect(t, f.dsn), connect(t, f.dsn)
-	exec(t, first, "begin", "insert into item values (1)", "savepoint a", "insert into item values (2)", "savepoint b", "insert into item values (3)")
-	exec(t, second, "begin", "savepoint a", "insert into item values (4)", "release a")
-	exec(t, first, "rollback to b", "insert into item values (5)")
-	exec(t, second, "commit")
-	exec(t, first, "commit")
+	run(t, first, "begin", "insert into item values (1)", "savepoint a", "insert into item values (2)", "savepoint b", "insert into item values (3)")
+	run(t, second, "begin", "savepoint a", "insert into item values (4)", "release a")
+	run(t, first, "rollback to b", "insert into item values (5)")
+	run(t, second, "commit")
+	run(t, first, "commit")
 	last := uint64(0)
 	for _, ids := range [][]string{{"4"}, {"1", "2", "5"}} {
 		tx := f.committed()
@@ -160,7 +160,7 @@ func connect(t *testing.T, dsn string) *pg.Conn {
 	return conn
 }
 
-func exec(t *testing.T, conn *pg.Conn, sql ...string) {
+func run(t *testing.T, conn *pg.Conn, sql ...string) {
 	t.Helper()
 	for _, s := range sql {
 		if _, err := conn.Exec(t.Context(), s, pgx.QueryExecModeSimpleProtocol); err != nil {

@@ -13,11 +13,11 @@ import (
 func TestStartWaitsForWriters(t *testing.T) {
 	dsn := database(t, "create table item (id int primary key)")
 	writer := connect(t, dsn)
-	exec(t, writer, "begin", "insert into item values (1)")
+	run(t, writer, "begin", "insert into item values (1)")
 	f := start(t, dsn)
 	want := fmt.Sprintf("waiting for 1 write transactions that are open, the oldest by process %d", writer.PgConn().PID())
 	f.await(want, func(e event) bool { return e.state == feed.Starting && e.reason == want })
-	exec(t, writer, "commit")
+	run(t, writer, "commit")
 	f.await("live", func(e event) bool {
 		if e.name == "committed" {
 			t.Error("what was written before the start is in the stream")
@@ -31,7 +31,7 @@ func TestStartWaitsForWriters(t *testing.T) {
 func unacknowledged(t *testing.T, dsn, sql string) (released chan error) {
 	t.Helper()
 	conn := connect(t, dsn)
-	exec(t, conn, "set synchronous_commit = on")
+	run(t, conn, "set synchronous_commit = on")
 	released = make(chan error, 1)
 	go func() {
 		_, err := conn.Exec(t.Context(), sql)
@@ -66,14 +66,14 @@ func TestLiveWaitsForCommitsBeforeTheStream(t *testing.T) {
 			where not w.granted and h.granted and h.pid = $1`, int32(pid))
 	}
 	first, second := connect(t, dsn), connect(t, dsn)
-	exec(t, first, "begin", "insert into item values (1)")
+	run(t, first, "begin", "insert into item values (1)")
 	f := start(t, dsn)
 	holdsSlot(first.PgConn().PID())
-	exec(t, second, "begin", "insert into item values (2)")
-	exec(t, first, "commit")
+	run(t, second, "begin", "insert into item values (2)")
+	run(t, first, "commit")
 	holdsSlot(second.PgConn().PID())
 	released := unacknowledged(t, dsn, "insert into item values (3)")
-	exec(t, second, "commit")
+	run(t, second, "commit")
 	f.await("started", func(e event) bool {
 		if e.name == "committed" {
 			t.Errorf("not before the stream: %s", f.describe(e.tx))

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -41,6 +42,8 @@ type follower struct {
 	stop   func()
 	// sent is the last heartbeat's ticket.
 	sent atomic.Uint64
+	// pause keeps handlers from returning while it is held.
+	pause sync.Mutex
 }
 
 // database is a new one, prepared for a feed.
@@ -80,7 +83,11 @@ func start(t *testing.T, dsn string, change ...func(*feed.Options)) *follower {
 		c(&o)
 	}
 	f.clock = o.Clock
-	tell := func(e event) { f.events <- e }
+	tell := func(e event) {
+		f.pause.Lock()
+		defer f.pause.Unlock()
+		f.events <- e
+	}
 	f.feed = feed.New(o, feed.Handlers{
 		Committed:     func(tx *feed.Transaction) { tell(event{name: "committed", tx: tx}) },
 		SchemaChanged: func(xid uint32) { tell(event{name: "schema", xid: xid}) },
@@ -126,7 +133,7 @@ func await(t testing.TB, dsn, sql string, args ...any) {
 // await returns the first event that fits, and drops those before it.
 func (f *follower) await(what string, fits func(event) bool) event {
 	f.t.Helper()
-	deadline := time.After(8*time.Second)
+	deadline := time.After(8 * time.Second)
 	for {
 		select {
 		case e := <-f.events:

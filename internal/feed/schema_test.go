@@ -97,11 +97,11 @@ func TestSchemaChangeInATransaction(t *testing.T) {
 	f := follow(t, database(t, "create table item (id int primary key)"))
 	conn := connect(t, f.dsn)
 	var xid string
-	exec(t, conn, "begin", "insert into item values (1)", "alter table item add name text", "insert into item values (2, 'a')")
+	run(t, conn, "begin", "insert into item values (1)", "alter table item add name text", "insert into item values (2, 'a')")
 	if err := conn.QueryRow(t.Context(), "select pg_current_xact_id()::text").Scan(&xid); err != nil {
 		t.Fatal(err)
 	}
-	exec(t, conn, "commit")
+	run(t, conn, "commit")
 	e := f.await("the change of the schema", func(e event) bool { return e.name == "schema" || e.name == "committed" })
 	if got := fmt.Sprint(e.name, e.xid); got != "schema"+xid {
 		t.Errorf("%s, want the transaction %s", got, xid)
@@ -176,14 +176,14 @@ func TestTablesWaitForTheirWriters(t *testing.T) {
 	install(t, f.dsn, "elsewhere")
 	f.published()
 	writer := connect(t, f.dsn)
-	exec(t, writer, "begin", "update item set n = 1")
+	run(t, writer, "begin", "update item set n = 1")
 	pgtest.Exec(t, f.dsn, "alter publication slipstream add table item")
 	f.published()
 	f.beat()
 	if n := f.feed.Status().Tables; n != 0 {
 		t.Errorf("%d tables while a writer is open", n)
 	}
-	exec(t, writer, "commit")
+	run(t, writer, "commit")
 	f.await("the table", func(e event) bool {
 		if e.name == "committed" {
 			t.Errorf("not lost: %s", f.describe(e.tx))
