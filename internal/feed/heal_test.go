@@ -87,6 +87,7 @@ func TestHealsWhenTheServerRestarts(t *testing.T) {
 	if got := pgtest.Value(t, dsn, "select timeline_id from pg_control_checkpoint()"); got != "2" {
 		t.Errorf("timeline %s", got)
 	}
+	f.stop() // before the server does
 }
 
 func TestRefusesServersWithoutLogicalLog(t *testing.T) {
