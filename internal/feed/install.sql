@@ -71,7 +71,8 @@ begin
 	begin
 		if tg_event = 'sql_drop' then
 			select count(*) > 0 into report from pg_event_trigger_dropped_objects() d
-			where (d.original or d.normal) and not d.is_temporary;
+			where (d.original or d.normal) and not d.is_temporary
+			and d.address_names[1] is distinct from 'pg_temp'; -- the rule of a view
 		else
 			select count(*) filter (where d.schema_name is distinct from 'pg_temp') > 0
 				or count(*) = 0 and (tg_tag not like 'DROP %' or tg_tag = 'DROP OWNED') into report
