@@ -3,7 +3,7 @@ package cache
 import "testing"
 
 func TestClockGoesForward(t *testing.T) {
-	clock := systemClock()
+	clock := SystemClock()
 	for last := clock(); clock() == last; {
 		if clock() < last {
 			t.Fatal("the clock went backwards")
@@ -12,7 +12,7 @@ func TestClockGoesForward(t *testing.T) {
 }
 
 func BenchmarkClock(b *testing.B) {
-	clock := systemClock()
+	clock := SystemClock()
 	for b.Loop() {
 		clock()
 	}
