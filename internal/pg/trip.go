@@ -39,6 +39,7 @@ type trip struct {
 
 	settings settings
 	out      []byte // the messages to send
+	outside  []outside
 	steps    []step
 	tooLarge error // what cannot be encoded
 
@@ -82,14 +83,15 @@ const largestPooled = 64 << 10
 func (t *trip) recycle() {
 	t.settings.reset()
 	clear(t.steps[:cap(t.steps)])
-	s, out := t.settings, t.out[:0]
+	t.clearOut()
+	s, out := t.settings, t.out
 	if cap(s.values) > largestPooled {
 		s = settings{}
 	}
 	if cap(out) > largestPooled {
 		out = nil
 	}
-	*t = trip{canceller: canceller{over: t.over}, settings: s, out: out, steps: t.steps[:0]}
+	*t = trip{canceller: canceller{over: t.over}, settings: s, out: out, outside: t.outside, steps: t.steps[:0]}
 	tripPool.Put(t)
 }
 
@@ -103,7 +105,7 @@ func (t *trip) run(tx *Tx, statements []Statement) error {
 
 // pipeline sends the messages that queue makes, and passes the answer on.
 func (t *trip) pipeline(queue func()) error {
-	t.out = t.out[:0]
+	t.clearOut()
 	closing := t.closeDead()
 	queue()
 	err := t.exchange()
@@ -185,7 +187,7 @@ func (t *trip) execute(statement int, p *prepared, args [][]byte, formats []int1
 		p.sent = true
 	}
 	t.bind = pgproto3.Bind{PreparedStatement: p.name, Parameters: args, ResultFormatCodes: formats}
-	t.encode(&t.bind)
+	t.encodeBind()
 	t.encode(&t.runAll)
 	t.steps = append(t.steps, s)
 }
@@ -262,7 +264,8 @@ func (t *trip) restartSink() bool {
 
 // rollback ends a transaction that an error has left open.
 func (t *trip) rollback() {
-	t.out, t.steps, t.status = t.out[:0], t.steps[:0], 0
+	t.clearOut()
+	t.steps, t.status = t.steps[:0], 0
 	t.encode(&pgproto3.Query{String: "rollback"})
 	_ = t.exchange() // the status tells
 }
