@@ -33,7 +33,11 @@ func readCSV(body []byte, most int) (*Payload, *apierr.Error) {
 	if c.rows == 0 {
 		return &Payload{JSON: c.dst}, nil
 	}
-	return &Payload{JSON: c.dst, Rows: c.rows, Columns: c.keys.names()}, nil
+	p := &Payload{JSON: c.dst, Rows: c.rows, Columns: c.keys.names()}
+	if p.Rows >= leastColumnar {
+		p.setOrder(c.order())
+	}
+	return p, nil
 }
 
 // checkBytes is checkText for a body.
@@ -80,6 +84,18 @@ func (c *csvRows) header() bool {
 		c.members = append(c.members, append(name, ':'))
 	}
 	return true
+}
+
+// order gives the place in the payload's Columns of each field, or nil when a name is there twice.
+func (c *csvRows) order() []int {
+	if len(c.members) != len(c.keys.sorted) {
+		return nil
+	}
+	order := make([]int, len(c.members))
+	for i, m := range c.members {
+		order[i], _ = c.keys.find(c.keys.unescape(m[1 : len(m)-len(`":`)]))
+	}
+	return order
 }
 
 // convert appends an array of all lines that have something in them.

@@ -23,6 +23,9 @@ func (p *Payload) AppendShape(dst []byte) []byte {
 	if len(p.JSON) == 0 {
 		flags |= 4
 	}
+	if p.Columnar {
+		flags |= 8
+	}
 	dst = append(dst, flags, byte(p.Kind))
 	text := func(s string) {
 		dst = binary.AppendUvarint(dst, uint64(len(s)))
