@@ -99,6 +99,7 @@ type mutation struct {
 	returning []string
 	defaults  bool // absent keys take the column's default instead of NULL
 	array     bool // the payload is an array
+	arrays    bool // the payload is bound as an array for each column
 	parsers   map[[2]string]schema.Name
 }
 
@@ -129,6 +130,7 @@ func (b *builder) mutation(root *node, relation *schema.Relation) (*mutation, er
 	switch r.Method {
 	case "POST":
 		m.upsert(r)
+		m.arrays = r.Payload.Columnar && m.fitsArrays()
 	case "PUT":
 		m.counted, m.conflict, m.defaults = true, relation.PrimaryKey, false
 		return m, m.checkPut(r)

@@ -24,6 +24,15 @@ func (x *exchange) run() error {
 		return err
 	}
 	x.info.MarkTiming(telemetry.PhaseParse)
+	if err = x.perform(); x.againAsJSON(err) {
+		x.req.Payload.Columnar = false
+		err = x.perform()
+	}
+	return err
+}
+
+// perform plans the request and does it.
+func (x *exchange) perform() error {
 	p, err := x.plan()
 	if err != nil {
 		return err
