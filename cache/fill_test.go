@@ -219,6 +219,22 @@ func TestRejects(t *testing.T) {
 	wantRejected(t, c, f.End(text("A")), cache.RejectAbandoned)
 }
 
+func TestEndTwice(t *testing.T) {
+	c, _ := newCache(cache.Options{})
+	f, _ := c.Fill(key("a"))
+	f.Depend(upTo(0), whole(films))
+	f.End(text("A"))
+	if e := f.End(text("B")); e.Stored() || e.Value() != text("B") {
+		t.Error("the second value is not returned, or stored")
+	}
+	f.Depend(upTo(0), whole(actors))
+	wantHit(t, c, key("a"), "A")
+	c.Apply(insert(1, actors, "7"))
+	wantHit(t, c, key("a"), "A")
+	c.Apply(insert(1, films, "7"))
+	wantMiss(t, c, key("a"), cache.MissAbsent)
+}
+
 func TestConcurrentMissesFillOnce(t *testing.T) {
 	c, _ := newCache(cache.Options{})
 	var loads atomic.Int32

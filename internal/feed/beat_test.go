@@ -2,6 +2,7 @@ package feed_test
 
 import (
 	"fmt"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -125,4 +126,21 @@ func TestForgedMessages(t *testing.T) {
 		}
 		return e.name == "committed"
 	})
+}
+
+// Where nothing happens to published tables, the position moves on all the same: it must not hold the log back.
+func TestAppliedMovesOn(t *testing.T) {
+	f := follow(t, database(t), func(o *feed.Options) { o.Active = func() bool { return false } })
+	pgtest.Exec(t, f.dsn, "create table bare (id int)")
+	f.published()
+	pgtest.Exec(t, f.dsn, "insert into bare select generate_series(1, 1000)")
+	end, err := strconv.ParseUint(pgtest.Value(t, f.dsn, "select pg_current_wal_lsn() - '0/0'::pg_lsn"), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.await("the position", func(e event) bool { return e.name == "applied" && e.lsn >= end })
+	if got := f.feed.Status().Applied; got < end {
+		t.Errorf("the status has position %d after %d", got, end)
+	}
+	await(t, f.dsn, "select confirmed_flush_lsn - '0/0' >= $2::numeric from pg_replication_slots where slot_name = $1", f.feed.Status().Slot, end)
 }

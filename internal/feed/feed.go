@@ -39,7 +39,8 @@ type Handlers struct {
 	// SchemaChanged tells that a transaction changed definitions, rights or policies, before its Committed. Published
 	// tables are unknown from then on, until Published says which they are.
 	SchemaChanged func(xid uint32)
-	// Published gets the tables whose changes, without exception, arrive from now on; before the Beat that showed it.
+	// Published gets the tables, by OID, whose changes arrive from now on, without exception, until the next
+	// SchemaChanged or Broken. It comes before the Beat that showed it.
 	Published func(map[uint32]Table)
 	// RolesChanged tells that attributes, memberships or settings of roles changed. They are looked at before a
 	// heartbeat whenever the last look is two seconds old.

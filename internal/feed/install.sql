@@ -37,27 +37,27 @@ $$;
 create or replace function slipstream.cache_publish(everything bool) returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
-	t regclass;
+	list text;
 begin
-	for t in
-		select r.prrelid from pg_publication p join pg_publication_rel r on r.prpubid = p.oid join pg_class c on c.oid = r.prrelid
-		where p.pubname = 'slipstream'
-		and r.prrelid not in (select e.relation from slipstream.cache_eligible() e where e.wanted or not everything)
-	loop
-		execute format('alter publication slipstream drop table only %s', t);
-	end loop;
-	for t in
-		select e.relation from slipstream.cache_eligible() e
-		where e.wanted and (everything or e.relation in (
-			select l.relation from pg_locks l
-			where l.pid = pg_backend_pid() and l.locktype = 'relation' and l.mode = 'AccessExclusiveLock'
-			and l.database = (select d.oid from pg_database d where d.datname = current_database())))
-		and not exists (
-			select from pg_publication p join pg_publication_rel r on r.prpubid = p.oid
-			where p.pubname = 'slipstream' and r.prrelid = e.relation)
-	loop
-		execute format('alter publication slipstream add table only %s', t);
-	end loop;
+	select string_agg('only ' || r.prrelid::regclass, ', ') into list
+	from pg_publication p join pg_publication_rel r on r.prpubid = p.oid
+	where p.pubname = 'slipstream'
+	and r.prrelid not in (select e.relation from slipstream.cache_eligible() e where e.wanted or not everything);
+	if list <> '' then
+		execute 'alter publication slipstream drop table ' || list;
+	end if;
+	select string_agg('only ' || e.relation::regclass, ', ') into list
+	from slipstream.cache_eligible() e
+	where e.wanted and (everything or e.relation in (
+		select l.relation from pg_locks l
+		where l.pid = pg_backend_pid() and l.locktype = 'relation' and l.mode = 'AccessExclusiveLock'
+		and l.database = (select d.oid from pg_database d where d.datname = current_database())))
+	and not exists (
+		select from pg_publication p join pg_publication_rel r on r.prpubid = p.oid
+		where p.pubname = 'slipstream' and r.prrelid = e.relation);
+	if list <> '' then
+		execute 'alter publication slipstream add table ' || list;
+	end if;
 end $$;
 
 -- Reports a change of the schema, and never fails: it runs inside of everybody's commands. Objects of the session's own

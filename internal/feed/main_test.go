@@ -26,6 +26,7 @@ type event struct {
 	tx   *feed.Transaction
 	beat feed.Beat
 	xid  uint32
+	lsn  uint64
 	// state and reason, or the published tables
 	state  feed.State
 	reason string
@@ -98,7 +99,8 @@ func start(t *testing.T, dsn string, change ...func(*feed.Options)) *follower {
 			tell(event{name: "sending", beat: feed.Beat{Ticket: ticket}})
 			return ticket
 		},
-		Beat: func(b feed.Beat) { tell(event{name: "beat", beat: b}) },
+		Beat:    func(b feed.Beat) { tell(event{name: "beat", beat: b}) },
+		Applied: func(lsn uint64) { tell(event{name: "applied", lsn: lsn}) },
 		State: func(s feed.State, reason string) {
 			tell(event{name: "state", state: s, reason: reason})
 		},

@@ -109,6 +109,10 @@ func TestSchemaChangeInATransaction(t *testing.T) {
 	f.expect(f.describe(f.committed()), "item many")
 	f.published("item")
 	f.expect(f.exec("insert into item values (3, 'b')"), "item insert > (3 b)")
+	// The last column looks the same as before, but is another one.
+	f.expect(f.exec("alter table item drop name, add name text; insert into item values (4, 'c')"), "item many")
+	f.published("item")
+	f.expect(f.exec("insert into item values (5, 'd')"), "item insert > (5 ? d)")
 }
 
 // A table that loses its identity leaves the publication with the command that takes it: with it inside, the

@@ -163,7 +163,7 @@ func (s *session) awaitSlot(ctx context.Context) error {
 		reason, err := s.writers(ctx)
 		if err != nil {
 			cancel()
-			<-created
+			_ = <-created // which is the end of ctx
 			return err
 		}
 		s.feed.setState(Starting, reason)
