@@ -27,7 +27,7 @@ type bulkSide struct {
 	name, contentType, prefer string
 	body                      []byte
 	server                    *server
-	before                    int64 // resident memory of the server in bytes
+	before, first             int64 // resident memory of the server in bytes: at its start, and at most with one request
 	runs                      []bulkRun
 }
 
@@ -77,6 +77,11 @@ func measureBulk(ctx context.Context, o options, b *bed, n int, progress io.Writ
 			r, err := s.run(ctx, b, n)
 			if err != nil {
 				return report{}, fmt.Errorf("%s: %w", s.name, err)
+			}
+			if round == 0 && s.server != nil {
+				if s.first, err = s.server.peakRSS(); err != nil {
+					return report{}, err
+				}
 			}
 			if round > 0 {
 				fmt.Fprintf(progress, "round %d of %d: %-20s %.3f s\n", round, o.rounds, s.name, r.took.Seconds())
@@ -209,21 +214,21 @@ const (
 )
 
 func bulkReport(o options, sides []*bulkSide, n int) (report, error) {
-	rows := [][]string{{fmt.Sprintf("%s rows", thousands(float64(n))), "body MB", "seconds", "rows/s", "of COPY", "Slipstream CPU s", "PostgreSQL CPU s", "peak RSS MB", "growth / body"}}
+	rows := [][]string{{fmt.Sprintf("%s rows", thousands(float64(n))), "body MB", "seconds", "rows/s", "of COPY", "Slipstream CPU s", "PostgreSQL CPU s", "growth MB", "by body", "peak RSS MB"}}
 	var targets []target
 	took := func(r bulkRun) time.Duration { return r.took }
 	reference := sides[0].median(took)
 	for _, s := range sides {
 		seconds := s.median(took)
-		cpu, peak, growth := "–", "–", "–"
+		cpu, growth, ofBody, peak := "–", "–", "–", "–"
 		if s.server != nil {
 			most, err := s.server.peakRSS()
 			if err != nil {
 				return report{}, err
 			}
-			grown := most - s.before
-			bodies := float64(grown) / float64(len(s.body))
-			cpu, peak, growth = fixed(s.median(func(r bulkRun) time.Duration { return r.server }), 2), megabytes(most), fixed(bodies, 1)
+			grown := s.first - s.before
+			cpu = fixed(s.median(func(r bulkRun) time.Duration { return r.server }), 2)
+			growth, ofBody, peak = megabytes(grown), fixed(float64(grown)/float64(len(s.body)), 1), megabytes(most)
 			if s.prefer == "return=minimal" {
 				limit := mostBodies*float64(len(s.body)) + mostBulkGrowth
 				targets = append(targets, target{
@@ -233,7 +238,7 @@ func bulkReport(o options, sides []*bulkSide, n int) (report, error) {
 		}
 		rows = append(rows, []string{
 			s.name, megabytes(int64(len(s.body))), fixed(seconds, 3), thousands(float64(n) / seconds), fixed(reference/seconds, 2), cpu,
-			fixed(s.median(func(r bulkRun) time.Duration { return r.database }), 2), peak, growth,
+			fixed(s.median(func(r bulkRun) time.Duration { return r.database }), 2), growth, ofBody, peak,
 		})
 	}
 	verdicts, reached := targetsTable(targets)

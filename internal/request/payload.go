@@ -11,7 +11,7 @@ type Payload struct {
 	Kind PayloadKind
 	// JSON is what is bound as the json parameter of a JSONPayload: the body itself, or what CSV and the form of a
 	// relation became. An array without rows, and a scalar without columns=, is [] without white space. It is empty
-	// for a function called with an empty body.
+	// for a function called with an empty body, and for a Columnar payload of CSV until Document makes it.
 	JSON []byte
 	// Object is true where JSON is one object (json_to_record), false where it is an array (json_to_recordset).
 	Object bool
@@ -24,6 +24,7 @@ type Payload struct {
 	// Columnar is true where Arrays gives the same rows: there are many, all with the same keys in the same order.
 	Columnar bool
 	order    []int
+	csv      *csvRows // what a Columnar payload is made of, if it was CSV
 	// Fields are those of a FormPayload, in their order and with repetitions (variadic arguments).
 	Fields []FormField
 	// Raw is the body of a RawPayload, the value of a function's single unnamed parameter.

@@ -14,6 +14,14 @@ func (p *Payload) setOrder(order []int) {
 	}
 }
 
+// Document gives JSON, which it makes if need be. It is not for concurrent use.
+func (p *Payload) Document() []byte {
+	if p.JSON == nil && p.csv != nil {
+		p.JSON = p.csv.json()
+	}
+	return p.JSON
+}
+
 // order gives the place in Columns of each key as the rows have them, or nil when not all have them in the same order,
 // and once.
 func (t *jsonRows) order() []int {
@@ -31,17 +39,13 @@ func (p *Payload) Arrays() [][]byte {
 	for i := range a.columns {
 		a.columns[i] = []byte{'{'}
 	}
-	i := a.blank(0) + 1
-	for row, more := 1, true; more; row++ {
-		i = a.row(i)
-		if row == leastColumnar {
-			a.reserve(i)
-		}
-		i, more = a.next(i, ']')
+	if p.csv != nil {
+		a.takeLines(p.csv)
+	} else {
+		a.takeRows()
 	}
-	for i, c := range a.columns {
+	for _, c := range a.columns {
 		c[len(c)-1] = '}' // which was a comma
-		a.columns[i] = c
 	}
 	return a.columns
 }
@@ -52,6 +56,54 @@ type arrays struct {
 	order   []int
 	columns [][]byte
 	scratch []byte
+}
+
+// takeLines takes the rows of CSV.
+func (a *arrays) takeLines(c *csvRows) {
+	a.s = c.s[c.first:]
+	row := 0
+	c.each(func(n int, f csvField) {
+		dst := &a.columns[a.order[n]]
+		*dst = append(appendCSVElement(*dst, f), ',')
+		if f.last {
+			if row++; row == leastColumnar {
+				a.reserve(c.i - c.first)
+			}
+		}
+	})
+}
+
+// appendCSVElement appends a field as an element.
+func appendCSVElement(dst []byte, f csvField) []byte {
+	if f.null() {
+		return append(dst, "NULL"...)
+	}
+	if !f.quoted && bytes.IndexByte(f.text, '\\') < 0 {
+		return append(append(append(dst, '"'), f.text...), '"')
+	}
+	dst = append(dst, '"')
+	for i := 0; i < len(f.text); i++ {
+		c := f.text[i]
+		if c == '"' || c == '\\' {
+			dst = append(dst, '\\')
+		}
+		if dst = append(dst, c); c == '"' {
+			i++ // it is doubled
+		}
+	}
+	return append(dst, '"')
+}
+
+// takeRows takes the rows of an array of JSON.
+func (a *arrays) takeRows() {
+	i := a.blank(0) + 1
+	for row, more := 1, true; more; row++ {
+		i = a.row(i)
+		if row == leastColumnar {
+			a.reserve(i)
+		}
+		i, more = a.next(i, ']')
+	}
 }
 
 // row appends the values of the object at i, and a comma to each.

@@ -111,3 +111,31 @@ func TestArraysOfManyColumns(t *testing.T) {
 		}
 	}
 }
+
+// FuzzArraysOfCSV compares the arrays of CSV with those of the JSON that it becomes.
+func FuzzArraysOfCSV(f *testing.F) {
+	for _, line := range []string{`1,"a,""b"""`, `NULL,"NULL"`, `"",`, "\"a\nb\", x ", "\\,\"\\\"\"\\\"", "é\x01,{}", "1,2\r"} {
+		f.Add(line)
+	}
+	lines, rows := write(f, "POST", "/items", request.CSV), write(f, "POST", "/items", "")
+	f.Fuzz(func(t *testing.T, line string) {
+		body := "y,x\n" + strings.Repeat(line+"\n", 100)
+		p := read(t, lines, []byte(body))
+		if p == nil || p.Rows < 100 {
+			t.Skip()
+		}
+		got := p.Arrays()
+		q := read(t, rows, p.Document())
+		if q == nil || !p.Columnar || !q.Columnar && !strings.Contains(line, `\u0000`) || p.Rows != q.Rows || !slices.Equal(p.Columns, q.Columns) {
+			t.Fatalf("%q: %d rows, %q: %+v", body, p.Rows, p.Document(), q)
+		}
+		if !q.Columnar {
+			return
+		}
+		for i, want := range q.Arrays() {
+			if !slices.EqualFunc(elements(t, string(got[i])), elements(t, string(want)), same) {
+				t.Fatalf("column %d of %q is %s, of JSON %s", i, body, got[i], want)
+			}
+		}
+	})
+}

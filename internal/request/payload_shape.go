@@ -20,7 +20,7 @@ func (p *Payload) AppendShape(dst []byte) []byte {
 	if p.Object {
 		flags |= 2
 	}
-	if len(p.JSON) == 0 {
+	if len(p.JSON) == 0 && p.csv == nil {
 		flags |= 4
 	}
 	if p.Columnar {
