@@ -28,8 +28,9 @@ type trip struct {
 	guard   int  // the step of a Guard's statement, 0 without: the first step is begin
 
 	// Of a Batch.
-	inside    bool // the transaction is open already
-	savepoint bool // nothing of this may stay
+	inside    bool     // the transaction is open already
+	savepoint bool     // nothing of this may stay
+	unset     []string // parameters that an operation before has set
 
 	// Of a pipeline that several trips share.
 	places *places // whose queue may be taken along, nil for those who share with nobody
@@ -134,6 +135,9 @@ func (t *trip) queue(tx *Tx, statements []Statement) {
 		t.send(internal, statementKey{sql: "savepoint slip_read"}, nil, nil)
 	}
 	t.settings.of(tx)
+	for _, name := range t.unset {
+		t.settings.unset(name)
+	}
 	t.sendText(t.settings.sql, "", "", t.settings.args)
 	if tx.PreRequest != "" {
 		t.settings.sql = append(append(append(t.settings.sql[:0], "select "...), tx.PreRequest...), "()"...)
