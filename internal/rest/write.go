@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -61,8 +60,12 @@ const promised = 512 << 10
 func readAll(body io.Reader, size int64) ([]byte, error) {
 	b := make([]byte, 0, max(min(size+1, promised), 512)) // one byte more, in which to see the end
 	for {
-		if len(b) == cap(b) {
-			b = slices.Grow(b, int(max(size+1-int64(len(b)), 1)))
+		switch {
+		case len(b) < cap(b):
+		case int64(cap(b)) <= size:
+			b = append(make([]byte, 0, size+1), b...)
+		default:
+			b = append(b, 0)[:len(b)] // as append grows
 		}
 		n, err := body.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
