@@ -155,3 +155,19 @@ func TestManyRowsInABatch(t *testing.T) {
 		t.Errorf("alone %d %s, in a batch %d %s", alone.StatusCode, alone.body, batch.StatusCode, batch.body)
 	}
 }
+
+// A write that is done again as a document keeps its Idempotency-Key, and what is refused leaves the key unused.
+func TestManyRowsWithAKey(t *testing.T) {
+	s := serveOnce(t, scalarSQL)
+	rows := "[" + strings.Repeat(`{"i":1,"s":1},`, 100) + `{"i":VALUE,"s":"two"}]`
+	for range 2 {
+		a := s.write("POST", "/scalar", strings.ReplaceAll(rows, "VALUE", `"one"`), key, s.ann())
+		a.check(t, 400, `{"code":"22P02","details":null,"hint":null,"message":"invalid input syntax for type integer: \"one\""}`, executed)
+	}
+	rows = strings.ReplaceAll(strings.ReplaceAll(rows, "VALUE", "1"), `"two"`, "2")
+	s.write("POST", "/scalar", rows, key, s.ann()).check(t, 201, "", executed)
+	s.write("POST", "/scalar", rows, key, s.ann()).check(t, 201, "", replayed)
+	if got := s.value("select count(*) from api.scalar"); got != "101" {
+		t.Errorf("%s rows", got)
+	}
+}
