@@ -156,6 +156,25 @@ func TestManyRowsInABatch(t *testing.T) {
 	}
 }
 
+// What is not bound as arrays is not done again when it fails.
+func TestManyRowsAreDoneOnce(t *testing.T) {
+	s := serve(t, scalarSQL+`
+		create sequence tries; create table failing (j json);
+		create function fail() returns trigger language plpgsql as $$ begin perform nextval('api.tries'); raise division_by_zero; end $$;
+		create trigger fail before insert on failing for each row execute function fail();
+		create function failing(json) returns int language plpgsql as $$ begin perform nextval('api.tries'); raise division_by_zero; end $$;`+grantSQL)
+	rows := "[" + strings.Repeat(`{"j":1},`, 99) + `{"j":1}]`
+	for _, path := range []string{"/failing", "/rpc/failing"} {
+		s.exec("alter sequence api.tries restart")
+		if a := s.write("POST", path, rows); !strings.Contains(a.body, "22012") {
+			t.Errorf("%s: %s", path, a.body)
+		}
+		if got := s.value("select nextval('api.tries')"); got != "2" {
+			t.Errorf("%s is done %s times, less one", path, got)
+		}
+	}
+}
+
 // A write that is done again as a document keeps its Idempotency-Key, and what is refused leaves the key unused.
 func TestManyRowsWithAKey(t *testing.T) {
 	s := serveOnce(t, scalarSQL)

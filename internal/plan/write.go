@@ -17,6 +17,8 @@ type Write struct {
 	Key []string
 	// Upsert is true when the result tells how many rows were inserted, in WrittenInserted.
 	Upsert bool
+	// Arrays is true when the payload is bound as an array for each column.
+	Arrays bool
 }
 
 // The columns of a Body result of a write. Their order is PostgREST's, whose users read it in EXPLAIN VERBOSE.
@@ -234,7 +236,7 @@ func NotThatRow() error {
 // write assembles the statement.
 func (b *builder) write(root *node, m *mutation, a answer) (*Write, error) {
 	r := b.request
-	out := &Write{Relation: m.relation, Upsert: r.Method == "PUT" || r.Method == "POST" && r.Prefer.Resolution == "merge-duplicates"}
+	out := &Write{Relation: m.relation, Arrays: m.arrays, Upsert: r.Method == "PUT" || r.Method == "POST" && r.Prefer.Resolution == "merge-duplicates"}
 	out.Media, out.Renames, out.Settings = a.media, b.renames, root.settings()
 	if r.Method == "POST" && r.Prefer.Return == "headers-only" {
 		out.Key = m.key()

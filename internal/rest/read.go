@@ -47,6 +47,7 @@ func (x *exchange) perform() error {
 	if err != nil {
 		return err
 	}
+	x.arrays = p.write != nil && p.write.Arrays
 	x.info.SetRoute(p.route)
 	x.info.SetRole(x.caller.Role)
 	x.info.MarkTiming(telemetry.PhasePlan)
