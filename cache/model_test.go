@@ -280,7 +280,7 @@ func (m *model) disturb(rng *rand.Rand) {
 		m.cache.Suspend("a disturbance")
 		m.cache.Open()
 	case 3:
-		m.cache.Close("a disturbance")
+		m.cache.CloseStoring("a disturbance")
 		m.cache.Open()
 	}
 }
