@@ -342,7 +342,7 @@ func TestModel(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(50) {
 				m := newModel(t, with)
-				m.run(100*seed, 3000)
+				m.run(100*seed, 1500)
 				s := m.cache.Stats()
 				if n := m.wrong.Load(); n > 0 {
 					t.Fatalf("%d wrong hits; %+v", n, s)
