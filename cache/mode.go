@@ -10,7 +10,7 @@ const (
 	Starting  Mode = iota // nothing is served or stored: New, Reset
 	Open                  // entries are stored, and served while the lease lasts
 	Suspended             // nothing is served or stored, but entries are kept: Suspend
-	Closed                // there is nothing to serve, and nothing is stored: Close
+	Closed                // there is nothing to serve, and nothing is stored: CloseStoring
 )
 
 func (m Mode) String() string {
@@ -42,9 +42,9 @@ func (c *Cache) Suspend(reason string) {
 	}
 }
 
-// Close drops all entries, and has none stored until Open: something changed that the changes do not tell, such as the
+// CloseStoring drops all entries, and has none stored until Open: something changed that the changes do not tell, such as the
 // schema, and until it is visible to all there may be answers of before.
-func (c *Cache) Close(reason string) {
+func (c *Cache) CloseStoring(reason string) {
 	c.control.Lock()
 	defer c.control.Unlock()
 	c.open.Store(false)
