@@ -29,7 +29,7 @@ type session struct {
 
 	decoder decoder
 
-	// What follows is the holder's of feed.deliver.
+	// What follows is guarded by feed.deliver.
 
 	live bool
 	// applied is the LSN up to which transactions were delivered.
