@@ -32,9 +32,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
 			where a.attrelid = c.oid and a.attgenerated <> '' and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1]))))
 $$;
 
--- Takes tables out of the publication that have lost their identity, and adds those that are new: all of them, or only
--- the ones that this transaction has locked as whoever creates or alters a table does. It waits for no other lock then.
-create or replace function slipstream.cache_publish(everything bool) returns void
+-- Takes tables out of the publication that have lost their identity, and those that are not wanted any more.
+create or replace function slipstream.cache_unpublish(unwanted bool) returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
 	list text;
@@ -42,10 +41,19 @@ begin
 	select string_agg('only ' || r.prrelid::regclass, ', ') into list
 	from pg_publication p join pg_publication_rel r on r.prpubid = p.oid
 	where p.pubname = 'slipstream'
-	and r.prrelid not in (select e.relation from slipstream.cache_eligible() e where e.wanted or not everything);
+	and r.prrelid not in (select e.relation from slipstream.cache_eligible() e where e.wanted or not unwanted);
 	if list <> '' then
 		execute 'alter publication slipstream drop table ' || list;
 	end if;
+end $$;
+
+-- Adds tables to the publication: all of them, or only those that this transaction has locked as whoever creates or
+-- alters a table does.
+create or replace function slipstream.cache_publish(everything bool) returns void
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+declare
+	list text;
+begin
 	select string_agg('only ' || e.relation::regclass, ', ') into list
 	from slipstream.cache_eligible() e
 	where e.wanted and (everything or e.relation in (
@@ -67,6 +75,7 @@ create or replace function slipstream.cache_schema_changed() returns event_trigg
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
 	report bool;
+	patience text := current_setting('lock_timeout');
 begin
 	begin
 		if tg_event = 'sql_drop' then
@@ -89,17 +98,28 @@ begin
 	exception when others then
 		raise warning 'slipstream: cached answers may be outdated: %', sqlerrm;
 	end;
-	-- A block of its own: its failure must not undo the report.
+	if tg_tag = 'ALTER PUBLICATION' then -- which is what follows itself
+		return;
+	end if;
+	-- With a table that has lost its identity inside, the application's updates would fail: this waits as long as it takes.
 	begin
-		if tg_tag <> 'ALTER PUBLICATION' then -- which is what it does itself
-			perform slipstream.cache_publish(false);
-		end if;
+		perform slipstream.cache_unpublish(false);
 	exception when others then
-		raise warning 'slipstream: the publication of tables is not up to date: %', sqlerrm;
+		raise warning 'slipstream: updates of tables without a key may fail: %', sqlerrm;
+	end;
+	-- This does not: transactions that create tables would wait for one another to end, or deadlock. What is not
+	-- published is not cached, and nothing worse.
+	begin
+		perform set_config('lock_timeout', '100ms', true);
+		perform slipstream.cache_publish(false);
+		perform set_config('lock_timeout', patience, true);
+	exception when others then
+		raise warning 'slipstream: a table is not cached until "slipstream cache install" runs again: %', sqlerrm;
 	end;
 end $$;
 
-revoke all on function slipstream.cache_eligible(), slipstream.cache_publish(bool), slipstream.cache_schema_changed() from public;
+revoke all on function slipstream.cache_eligible(), slipstream.cache_unpublish(bool), slipstream.cache_publish(bool),
+	slipstream.cache_schema_changed() from public;
 
 -- Triggers first: from here on, tables come and go as they should.
 drop event trigger if exists slipstream_cache_ddl;
@@ -121,6 +141,7 @@ begin
 		raise exception 'the publication slipstream is FOR ALL TABLES, which makes updates of tables without a key fail: drop it';
 	end if;
 	alter publication slipstream set (publish = 'insert, update, delete, truncate', publish_via_partition_root = false);
+	perform slipstream.cache_unpublish(true);
 	perform slipstream.cache_publish(true);
 	if exists (select from pg_roles where rolname = LOGIN_ROLE and (rolreplication or rolsuper)) then
 		return;

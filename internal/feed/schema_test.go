@@ -219,6 +219,23 @@ func TestSchemaChangesNeverFail(t *testing.T) {
 		"drop function slipstream.cache_publish(bool)", "create table later (id int primary key)", "drop table item")
 }
 
+// Transactions that create tables do not wait for one another, though the publication can be changed by one only.
+func TestTablesOfConcurrentTransactions(t *testing.T) {
+	f := start(t, database(t))
+	f.published()
+	first, second := connect(t, f.dsn), connect(t, f.dsn)
+	run(t, first, "begin", "create table a (id int primary key)")
+	run(t, second, "begin", "set local lock_timeout = '7s'", "create table b (id int primary key)")
+	var patience string
+	if err := second.QueryRow(t.Context(), "show lock_timeout").Scan(&patience); err != nil || patience != "7s" {
+		t.Errorf("lock_timeout is %s, %v", patience, err)
+	}
+	run(t, second, "commit")
+	run(t, first, "commit")
+	install(t, f.dsn)
+	f.published("a", "b")
+}
+
 func TestSwitchedOffTriggersBreakTheFeed(t *testing.T) {
 	f := follow(t, database(t), everyTickPolls)
 	pgtest.Exec(t, f.dsn, "alter event trigger slipstream_cache_drop disable")

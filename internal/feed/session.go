@@ -29,7 +29,7 @@ type session struct {
 
 	decoder decoder
 
-	// What follows is the holder's of feed.deliver.
+	// What follows is guarded by feed.deliver.
 
 	live bool
 	// applied is the LSN up to which transactions were delivered.
@@ -152,18 +152,22 @@ func (s *session) compareOrigin(ctx context.Context) error {
 func (s *session) awaitSlot(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	created := make(chan error, 1)
-	go func() { created <- s.stream.createSlot(ctx, s.name) }()
+	created := make(chan struct{})
+	var refused error
+	go func() {
+		refused = s.stream.createSlot(ctx, s.name)
+		close(created)
+	}()
 	for {
 		select {
-		case err := <-created:
-			return err
+		case <-created:
+			return refused
 		case <-time.After(s.feed.options.Heartbeat):
 		}
 		reason, err := s.writers(ctx)
 		if err != nil {
 			cancel()
-			_ = <-created // which is the end of ctx
+			<-created
 			return err
 		}
 		s.feed.setState(Starting, reason)
