@@ -259,7 +259,7 @@ func (k *caching) schemaChanged(uint32) {
 	k.changing, k.stale = true, true
 	k.changes++
 	k.published.Store(nil)
-	k.cache.Close("the schema has changed")
+	k.cache.CloseStoring("the schema has changed")
 }
 
 // publish takes the tables whose changes arrive.
