@@ -12,7 +12,7 @@ type Reach struct {
 	// order.
 	Tables []uint32
 	// Single is true where the rows are those of one ordinary table, as they are stored, less those that policies hide
-	// which look at nothing but the row and Settings. Tables then has its OID alone.
+	// which look at nothing but the row and Settings: not at other rows of the table either. Tables then has its OID alone.
 	Single bool
 	// Settings are the settings that are read, in a stable order.
 	Settings []SettingRead
@@ -72,20 +72,22 @@ type reachGraph struct {
 
 // of follows everything from one relation.
 func (g *reachGraph) of(oid uint32) Reach {
-	w := reachWalk{graph: g, seen: map[uint32]bool{}}
+	w := reachWalk{graph: g, root: oid, seen: map[uint32]bool{}}
 	w.relation(oid)
 	r := &w.reach
 	slices.Sort(r.Tables)
 	r.Settings = SortSettings(r.Settings)
 	root := g.relations[oid]
-	r.Single = root != nil && root.kind == Table && len(r.Tables) == 1 && r.Opaque == ""
+	r.Single = root != nil && root.kind == Table && len(r.Tables) == 1 && !w.circle && r.Opaque == ""
 	return w.reach
 }
 
 type reachWalk struct {
-	graph *reachGraph
-	seen  map[uint32]bool // relations and functions: an OID in both only makes two walks of one
-	reach Reach
+	graph  *reachGraph
+	root   uint32
+	circle bool            // the root reads itself: by a view or a function whose owner its policies let pass
+	seen   map[uint32]bool // relations, and functions by the complement of their OIDs
+	reach  Reach
 }
 
 func (w *reachWalk) opaque(reason string) {
@@ -96,6 +98,7 @@ func (w *reachWalk) opaque(reason string) {
 
 func (w *reachWalk) relation(oid uint32) {
 	if w.seen[oid] {
+		w.circle = w.circle || oid == w.root
 		return
 	}
 	w.seen[oid] = true
