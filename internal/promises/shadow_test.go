@@ -32,7 +32,7 @@ func TestShadow(t *testing.T) {
 	const writers, readers, reads = 4, 3, 300
 	var (
 		wanted = scale(20_000, 1_000_000)
-		burst  = 100 // transactions of a writer in a round
+		burst  = 250 // transactions of a writer in a round
 		seed   = seedOf(t)
 		s      = serve(t, shopSchema)
 		some   []*writer
