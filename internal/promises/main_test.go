@@ -105,6 +105,9 @@ func (s *site) run() {
 		if err := <-ended; err != nil {
 			s.t.Errorf("Run: %v", err)
 		}
+		eventually(s.t, "the replication slot is gone", func() bool { // till then the database cannot be dropped
+			return s.value("select count(*) from pg_replication_slots where database = current_database()") == "0"
+		})
 	})
 	eventually(s.t, "the server is ready", func() bool { return s.Addr() != "" && s.Ready(s.t.Context()) == nil })
 }
@@ -120,12 +123,16 @@ func (s *site) open() {
 func (s *site) quiesce() {
 	s.t.Helper()
 	since := time.Now()
-	eventually(s.t, "the cache has heard of everything", func() bool {
-		s.get("/registers?limit=0") // heartbeats rest while nobody asks
-		status := s.CacheStatus()
-		lag := time.Duration(status.LagMilliseconds+1) * time.Millisecond
-		return status.Mode == "wal" && status.LagMilliseconds >= 0 && lag < time.Since(since)
-	})
+	eventually(s.t, "the cache has heard of everything", func() bool { return s.heardSince(since) })
+}
+
+// heardSince reports whether a heartbeat that was sent since then has come back, and the cache is open.
+func (s *site) heardSince(since time.Time) bool {
+	s.t.Helper()
+	s.get("/registers?limit=0") // heartbeats rest while nobody asks
+	status := s.CacheStatus()
+	lag := time.Duration(status.LagMilliseconds+1) * time.Millisecond
+	return status.Mode == "wal" && status.LagMilliseconds >= 0 && lag < time.Since(since)
 }
 
 // eventually polls for what another process or goroutine does in its own time.
