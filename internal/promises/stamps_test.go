@@ -219,7 +219,7 @@ func TestStalledCommits(t *testing.T) {
 	reader := s.connect()
 	found := ""
 	rounds, violations := scale(2, 50), 0
-	t.Cleanup(func() { standbys(s, "") })
+	t.Cleanup(func() { s.set("synchronous_standby_names", "") })
 	for _, how := range stampings() {
 		wrong := 0
 		for range rounds {
@@ -242,7 +242,7 @@ func (b *bench) stall(reader *pgx.Conn, how stamping) (wrong int) {
 	b.cache.Flush()
 	b.settle()
 	eventually(b.t, "earlier changes are forgotten", func() bool { return b.cache.Status().Recent == 0 })
-	standbys(b.site, "nobody")
+	b.set("synchronous_standby_names", "nobody")
 	writer := b.connect()
 	var pid, before int64
 	if err := writer.QueryRow(ctx, "select pg_backend_pid(), v from api.registers where id = 1").Scan(&pid, &before); err != nil {
@@ -266,7 +266,7 @@ func (b *bench) stall(reader *pgx.Conn, how stamping) (wrong int) {
 	if how.after == "" {
 		b.letGo(reader, pid, done)
 	}
-	standbys(b.site, "")
+	b.set("synchronous_standby_names", "")
 	b.settle()
 	_, wrong = b.outdated(reader, 1)
 	return wrong
@@ -281,13 +281,6 @@ func (b *bench) letGo(by *pgx.Conn, pid int64, done chan error) {
 	if err := <-done; err != nil {
 		b.t.Fatal(err)
 	}
-}
-
-// standbys sets synchronous_standby_names and waits until that is in force.
-func standbys(s *site, names string) {
-	s.exec("alter system set synchronous_standby_names = '" + names + "'")
-	s.exec("select pg_reload_conf()")
-	eventually(s.t, "the setting is in force", func() bool { return s.value("show synchronous_standby_names") == names })
 }
 
 // TestStamps fills registers while they are counted up, stamped in each of the ways, and counts what stays wrong.
