@@ -262,11 +262,13 @@ func (k *caching) schemaChanged(uint32) {
 	k.cache.CloseStoring("the schema has changed")
 }
 
-// publish takes the tables whose changes arrive.
+// publish takes the tables whose changes arrive. Fills under way are not kept: what they have read of a table that is new
+// here may lack a change that came too early to arrive.
 func (k *caching) publish(tables map[uint32]feed.Table) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.published.Store(&tables)
+	k.cache.Flush()
 	if k.changing {
 		k.changing = false
 		k.changes++ // a catalog that was read before may be of before
@@ -275,7 +277,7 @@ func (k *caching) publish(tables map[uint32]feed.Table) {
 	k.open()
 }
 
-// rolesChanged empties the cache: what roles may do, and their settings, are part of what every answer depends on.
+// rolesChanged empties the cache: what roles may do, their settings and the server's are part of what every answer depends on.
 func (k *caching) rolesChanged() {
 	k.cache.Flush()
 	k.reload()
