@@ -28,6 +28,8 @@ type Options struct {
 	MaxBody int
 	// Silent leaves the header Cache-Status out.
 	Silent bool
+	// Metrics counts requests that go by the cache; nil counts nothing.
+	Metrics *telemetry.Metrics
 	// Generation is part of every key: handlers whose sources answer differently have different ones.
 	Generation uint64
 }
@@ -68,12 +70,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	asks := requestDirectives(r.Header)
 	if asks.noCache {
-		h.bypass(w, r, caller, fwdRequest)
+		h.bypass(w, r, caller, byRequest, fwdRequest)
 		return
 	}
 	key, shape := h.find(r)
-	if because := shape.Bypass(); because != "" {
-		h.bypass(w, r, caller, because)
+	if kind, because := shape.Bypass(); because != "" {
+		h.bypass(w, r, caller, kind, because)
 		return
 	}
 	if e := h.options.Cache.Get(key); e != nil {
@@ -84,7 +86,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case asks.onlyIfCached:
 		w.WriteHeader(http.StatusGatewayTimeout) // RFC 9111, section 5.2.1.7
 	case r.Method == http.MethodHead:
-		h.bypass(w, r, caller, "is not stored, and HEAD has no body to store")
+		h.bypass(w, r, caller, byHead, "is not stored, and HEAD has no body to store")
 	default:
 		h.miss(w, r, key, shape, caller)
 	}
@@ -125,8 +127,17 @@ func (h *Handler) hit(w http.ResponseWriter, r *http.Request, e *cache.Entry, sh
 	e.Value().(*answer).serve(w, r, e, caller)
 }
 
+// The kinds of reasons to go by the cache that are not those of a Shape.
+const (
+	byRequest = "request" // the request says no-cache
+	byHead    = "head"    // HEAD, and the answer to GET is not stored
+	bySchema  = "schema"  // the schema was read again meanwhile
+	byShared  = "shared"  // the answer that it waited for was not stored
+)
+
 // bypass has the source answer, and nothing kept.
-func (h *Handler) bypass(w http.ResponseWriter, r *http.Request, caller *auth.Caller, because string) {
+func (h *Handler) bypass(w http.ResponseWriter, r *http.Request, caller *auth.Caller, kind, because string) {
+	h.options.Metrics.CacheBypassed(kind)
 	header := w.Header()
 	header["Cache-Control"] = control(caller)
 	if !h.options.Silent {
@@ -144,7 +155,7 @@ func (h *Handler) miss(w http.ResponseWriter, r *http.Request, key cache.Key, sh
 		return
 	case first: // the source has changed since the key was made
 		fill.Abandon()
-		h.bypass(w, r, caller, "the schema was read again meanwhile")
+		h.bypass(w, r, caller, bySchema, "the schema was read again meanwhile")
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), h.options.Wait)
@@ -154,7 +165,7 @@ func (h *Handler) miss(w http.ResponseWriter, r *http.Request, key cache.Key, sh
 		h.hit(w, r, e, shape, caller)
 		return
 	}
-	h.bypass(w, r, caller, "the same was asked for, and its answer was not stored")
+	h.bypass(w, r, caller, byShared, "the same was asked for, and its answer was not stored")
 }
 
 // fetch has the source answer, and keeps that if it may.

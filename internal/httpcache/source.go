@@ -17,8 +17,9 @@ type Source interface {
 type Shape interface {
 	// Valid is false when the shape has to be made anew, because the source has changed since.
 	Valid() bool
-	// Bypass says in a few words why answers must not be kept; empty if they may be.
-	Bypass() string
+	// Bypass says in a few words why answers must not be kept; empty if they may be. The kind of that reason is one of a
+	// few, for metrics.
+	Bypass() (kind, because string)
 	// Route names the kind of request in metrics.
 	Route() string
 	// AppendCaller appends who asks, as far as the answer depends on it: callers who get the same bytes may be given the

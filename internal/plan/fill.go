@@ -11,8 +11,10 @@ import (
 // Fill is how a read is run when its answer is to be kept in a cache, and what the answer depends on.
 type Fill struct {
 	// Because says in a few words why the answer must not be kept; it is empty where it may be. If it is not, nothing
-	// else is set.
+	// else is set but Hindrance.
 	Because string
+	// Hindrance is the kind of that reason.
+	Hindrance Hindrance
 	// SQL is the statement of the read with the two further columns ColumnStamp and ColumnKeys. Args are its arguments.
 	SQL  string
 	Args []Arg
@@ -32,6 +34,18 @@ type Fill struct {
 
 	keyed bool
 }
+
+// Hindrance is a kind of reasons why answers are not kept. There are few, so that metrics can count by them.
+type Hindrance string
+
+// The hindrances that a plan can have.
+const (
+	ByFunction   Hindrance = "function"   // the answer is the result of a function
+	ByFormat     Hindrance = "format"     // it is streamed, a query plan, or rendered by a function
+	ByEstimate   Hindrance = "estimate"   // it has the planner's estimate of a count
+	ByRelation   Hindrance = "relation"   // what is behind a relation cannot be told, or its changes are not logged
+	ByExpression Hindrance = "expression" // what the request computes depends on more than rows
+)
 
 // The columns of a Fill's result that follow those of a Body.
 const (

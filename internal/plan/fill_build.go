@@ -21,8 +21,8 @@ type fillBuilder struct {
 // fill tells how a read's answer can be kept.
 func (b *builder) fill(out *Read, root *node, a answer) *Fill {
 	f := &fillBuilder{builder: b, root: root, answer: a, tested: map[*node]bool{}}
-	if because := f.refuse(out); because != "" {
-		return &Fill{Because: because}
+	if kind, because := f.refuse(out); because != "" {
+		return &Fill{Because: because, Hindrance: kind}
 	}
 	f.keyed = out.Keyset == nil && f.shows(root)
 	f.level(root, noLevel)
@@ -36,32 +36,48 @@ func (b *builder) fill(out *Read, root *node, a answer) *Fill {
 }
 
 // refuse says why the answer must not be kept, or nothing.
-func (f *fillBuilder) refuse(out *Read) string {
+func (f *fillBuilder) refuse(out *Read) (Hindrance, string) {
 	switch {
 	case out.Function != nil:
-		return "calls a function"
+		return ByFunction, "calls a function"
 	case out.Format == Explained:
-		return "is a query plan"
+		return ByFormat, "is a query plan"
 	case out.Format != Body:
-		return "is streamed"
+		return ByFormat, "is streamed"
 	case out.EstimateSQL != "":
-		return "has an estimated count"
+		return ByEstimate, "has an estimated count"
 	case f.answer.render == renderCustom:
-		return "is rendered by a function of the database"
+		return ByFormat, "is rendered by a function of the database"
 	case f.answer.render == renderGeoJSON:
-		return "is rendered by PostGIS"
+		return ByFormat, "is rendered by PostGIS"
 	}
-	return f.refuseLevel(f.root)
+	if because := f.refuseRelations(f.root); because != "" {
+		return ByRelation, because
+	}
+	return ByExpression, f.refuseLevel(f.root)
 }
 
+// refuseRelations looks at what is behind the relations of a level and of those below.
+func (f *fillBuilder) refuseRelations(n *node) string {
+	if n.relation == nil {
+		return "" // the result of a function, see refuseLevel
+	}
+	because := opaque(n.relation)
+	if n.junction != "" {
+		because = firstOf(because, opaque(f.snapshot.Relations[n.rel.Junction.Table]))
+	}
+	for _, c := range n.children {
+		because = firstOf(because, f.refuseRelations(c))
+	}
+	return because
+}
+
+// refuseLevel looks at what a level and those below compute.
 func (f *fillBuilder) refuseLevel(n *node) string {
 	if n.relation == nil || n.rel != nil && n.rel.Function != nil {
 		return "has a computed relationship"
 	}
-	because := opaque(n.relation)
-	if n.junction != "" && because == "" {
-		because = opaque(f.snapshot.Relations[n.rel.Junction.Table])
-	}
+	because := ""
 	for _, list := range [][]selected{n.fields, n.extra} {
 		for i := range list {
 			because = firstOf(because, n.refuseOutput(&list[i]))

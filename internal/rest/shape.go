@@ -38,6 +38,7 @@ func appendText(dst []byte, s string) []byte {
 type Shape struct {
 	handler  *Handler
 	catalog  *Catalog
+	kind     string // of the reason in bypass
 	bypass   string
 	route    string
 	settings []schema.SettingRead
@@ -46,51 +47,60 @@ type Shape struct {
 // Shape finds out whether the answer to a GET can be kept, and what of the caller it depends on.
 func (h *Handler) Shape(r *http.Request) *Shape {
 	s := &Shape{handler: h, catalog: h.catalog()}
-	s.bypass = s.look(r)
+	s.kind, s.bypass = s.look(r)
 	return s
 }
 
-// look returns why answers cannot be kept, or nothing.
-func (s *Shape) look(r *http.Request) string {
+// The kinds of reasons besides those of a plan: see plan.Hindrance.
+const (
+	byPreRequest = "pre-request"
+	byTarget     = "target"    // it is not of a relation
+	byCondition  = "condition" // If-Match
+	byRefusal    = "refused"   // it is answered with an error
+	byTime       = "time"      // it compares with a time that moves on
+)
+
+// look returns why answers cannot be kept and what kind of reason that is, or nothing.
+func (s *Shape) look(r *http.Request) (kind, because string) {
 	h := s.handler
 	if s.catalog == nil {
-		return "has no schema yet"
+		return byRefusal, "has no schema yet"
 	}
 	if h.preRequest != "" {
-		return "calls the pre-request function"
+		return byPreRequest, "calls the pre-request function"
 	}
 	get := *r
 	get.Method = http.MethodGet // HEAD is answered by the answer to GET
 	req, err := request.Parse(get.Method, get.URL, get.Header, h.options.Request)
 	if err != nil {
-		return refused(err)
+		return byRefusal, refused(err)
 	}
 	if req.Target != request.Relation {
-		return "is not of a relation"
+		return byTarget, "is not of a relation"
 	}
 	if req.IfMatch != nil {
-		return "has a condition"
+		return byCondition, "has a condition"
 	}
 	x := &exchange{Handler: h, r: &get, req: req, catalog: s.catalog, caller: auth.CallerFrom(r.Context())}
 	if err := x.readCursor(); err != nil {
-		return refused(err)
+		return byRefusal, refused(err)
 	}
 	p, err := x.plan()
 	if err != nil {
-		return refused(err)
+		return byRefusal, refused(err)
 	}
 	s.route = p.route
 	switch f := p.Fill; {
 	case f == nil:
-		return "has no plan for the cache"
+		return byTarget, "has no plan for the cache"
 	case f.Because != "":
-		return f.Because
+		return string(f.Hindrance), f.Because
 	case x.moves(f):
-		return "compares with a time that moves on"
+		return byTime, "compares with a time that moves on"
 	default:
 		s.settings = f.Settings
 	}
-	return ""
+	return "", ""
 }
 
 func refused(err error) string {
@@ -113,8 +123,8 @@ func (x *exchange) moves(f *plan.Fill) bool {
 // Valid is false once the schema was read again.
 func (s *Shape) Valid() bool { return s.handler.catalog() == s.catalog }
 
-// Bypass says in a few words why answers are not kept, or nothing.
-func (s *Shape) Bypass() string { return s.bypass }
+// Bypass says in a few words why answers are not kept and which of a few kinds of reasons that is, or nothing.
+func (s *Shape) Bypass() (kind, because string) { return s.kind, s.bypass }
 
 // Route names the relation.
 func (s *Shape) Route() string { return s.route }
