@@ -24,6 +24,11 @@ func serveCached(t *testing.T, sql string, change ...func(*slipstream.Config)) *
 	if err := feed.Install(t.Context(), s.dsn, s.login, nil); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { // the database cannot be dropped before PostgreSQL has noticed that the server is gone
+		eventually(t, "the slot is free", func() bool {
+			return s.value(`select count(*) from pg_replication_slots where database = current_database()`) == "0"
+		})
+	})
 	s.config.AdminServerPort = slipstream.AnyPort
 	s.config.CacheStaleness = time.Minute // a slow machine must not make misses of hits
 	for _, f := range change {
