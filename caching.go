@@ -86,6 +86,7 @@ func (c Config) cacheBudget() uint64 {
 func (k *caching) before(data *rest.Handler, cfg Config, metrics *telemetry.Metrics) *httpcache.Handler {
 	return httpcache.New(httpcache.Options{
 		Cache: k.cache, Source: cachedSource{data}, Silent: cfg.SilentCache, Generation: k.generation.Add(1), Metrics: metrics,
+		Tags: cfg.tagFields(),
 	})
 }
 

@@ -180,7 +180,7 @@ func (c Config) rest(s *Server) rest.Options {
 		},
 		Plan: plan.Options{
 			Aggregates: c.DBAggregatesEnabled, Explain: c.DBPlanEnabled, MaxRows: int64(c.DBMaxRows),
-			LegacyTargetNames: !c.DisableLegacyTargetNames, Guards: c.guards(),
+			LegacyTargetNames: !c.DisableLegacyTargetNames, Guards: c.guards(), Policies: c.cachePolicies(),
 		},
 		ExtraSearchPath: c.DBExtraSearchPath,
 		PreRequest:      qualified(c.DBPreRequest),

@@ -30,6 +30,8 @@ type Options struct {
 	Silent bool
 	// Metrics counts requests that go by the cache; nil counts nothing.
 	Metrics *telemetry.Metrics
+	// Tags are the header fields that tell what an answer is about.
+	Tags TagFields
 	// Generation is part of every key: handlers whose sources answer differently have different ones.
 	Generation uint64
 }
@@ -151,7 +153,7 @@ func (h *Handler) miss(w http.ResponseWriter, r *http.Request, key cache.Key, sh
 	fill, first := h.options.Cache.Fill(key)
 	switch {
 	case first && shape.Valid():
-		h.fetch(w, r, fill, caller)
+		h.fetch(w, r, fill, shape, caller)
 		return
 	case first: // the source has changed since the key was made
 		fill.Abandon()
@@ -169,7 +171,7 @@ func (h *Handler) miss(w http.ResponseWriter, r *http.Request, key cache.Key, sh
 }
 
 // fetch has the source answer, and keeps that if it may.
-func (h *Handler) fetch(w http.ResponseWriter, r *http.Request, fill *cache.Fill, caller *auth.Caller) {
+func (h *Handler) fetch(w http.ResponseWriter, r *http.Request, fill *cache.Fill, shape Shape, caller *auth.Caller) {
 	defer fill.Abandon()
 	rec := recorder{ResponseWriter: w, header: http.Header{}, most: h.options.MaxBody, caller: caller}
 	if !h.options.Silent {
@@ -184,6 +186,8 @@ func (h *Handler) fetch(w http.ResponseWriter, r *http.Request, fill *cache.Fill
 		rec.pass()
 		return
 	}
+	a.publish(shape)
+	a.label(h.options.Tags, shape.Tags())
 	e := fill.End(a)
 	header := w.Header()
 	if !h.options.Silent {

@@ -31,6 +31,8 @@ type Fill struct {
 	// Moving are operands of columns for which 'now' and 'today' are input: the answer must not be kept if one of them
 	// is MovingInput.
 	Moving []request.Value
+	// Keeping is what the configuration says of the relations.
+	Keeping Keeping
 
 	keyed bool
 }
@@ -44,6 +46,7 @@ const (
 	ByFormat     Hindrance = "format"     // it is streamed, a query plan, or rendered by a function
 	ByEstimate   Hindrance = "estimate"   // it has the planner's estimate of a count
 	ByRelation   Hindrance = "relation"   // what is behind a relation cannot be told, or its changes are not logged
+	ByPolicy     Hindrance = "policy"     // the configuration says so
 	ByExpression Hindrance = "expression" // what the request computes depends on more than rows
 )
 

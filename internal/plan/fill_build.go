@@ -31,6 +31,7 @@ func (b *builder) fill(out *Read, root *node, a answer) *Fill {
 	slices.Sort(f.out.Tables)
 	f.out.Tables = slices.Compact(f.out.Tables)
 	f.out.Settings = schema.SortSettings(f.out.Settings)
+	f.settle()
 	f.statements(out)
 	return &f.out
 }
@@ -51,10 +52,34 @@ func (f *fillBuilder) refuse(out *Read) (Hindrance, string) {
 	case f.answer.render == renderGeoJSON:
 		return ByFormat, "is rendered by PostGIS"
 	}
+	if because := f.refusePolicies(f.root); because != "" {
+		return ByPolicy, because
+	}
 	if because := f.refuseRelations(f.root); because != "" {
 		return ByRelation, because
 	}
 	return ByExpression, f.refuseLevel(f.root)
+}
+
+// refusePolicies looks at what the configuration says of relations.
+func (f *fillBuilder) refusePolicies(n *node) string {
+	names := []schema.Name{}
+	if n.relation != nil {
+		names = append(names, n.relation.Name)
+	}
+	if n.junction != "" {
+		names = append(names, n.rel.Junction.Table)
+	}
+	for _, name := range names {
+		if f.options.Policies.off(name) {
+			return name.Name + " is not to be kept"
+		}
+	}
+	because := ""
+	for _, c := range n.children {
+		because = firstOf(because, f.refusePolicies(c))
+	}
+	return because
 }
 
 // refuseRelations looks at what is behind the relations of a level and of those below.
@@ -225,6 +250,7 @@ func (f *fillBuilder) shows(n *node) bool {
 func (f *fillBuilder) level(n *node, parent int) {
 	reach := &n.relation.Reach
 	f.out.Settings = append(f.out.Settings, reach.Settings...)
+	f.keep(n.relation.Name)
 	if n.junction != "" {
 		junction := &f.snapshot.Relations[n.rel.Junction.Table].Reach
 		f.out.Settings = append(f.out.Settings, junction.Settings...)

@@ -3,6 +3,8 @@ package rest
 import (
 	"encoding/binary"
 	"net/http"
+	"net/url"
+	"time"
 
 	"github.com/slipstream-go/slipstream/internal/apierr"
 	"github.com/slipstream-go/slipstream/internal/auth"
@@ -42,6 +44,7 @@ type Shape struct {
 	bypass   string
 	route    string
 	settings []schema.SettingRead
+	keeping  plan.Keeping
 }
 
 // Shape finds out whether the answer to a GET can be kept, and what of the caller it depends on.
@@ -98,7 +101,7 @@ func (s *Shape) look(r *http.Request) (kind, because string) {
 	case x.moves(f):
 		return byTime, "compares with a time that moves on"
 	default:
-		s.settings = f.Settings
+		s.settings, s.keeping = f.Settings, f.Keeping
 	}
 	return "", ""
 }
@@ -129,7 +132,19 @@ func (s *Shape) Bypass() (kind, because string) { return s.kind, s.bypass }
 // Route names the relation.
 func (s *Shape) Route() string { return s.route }
 
-// Settings are what policies and views read.
+// Public reports whether caches on the way may keep answers for anonymous callers, and how long these need not ask again.
+func (s *Shape) Public() (public bool, maxAge time.Duration) { return s.keeping.Public, s.keeping.MaxAge }
+
+// Tags are the relations of the request, as schema.name with what is special in a header field percent-encoded.
+func (s *Shape) Tags() []string {
+	tags := make([]string, len(s.keeping.Relations))
+	for i, n := range s.keeping.Relations {
+		tags[i] = url.PathEscape(n.Schema) + "." + url.PathEscape(n.Name)
+	}
+	return tags
+}
+
+// Settings are what policies and views read, and what the configuration adds.
 func (s *Shape) Settings() []schema.SettingRead { return s.settings }
 
 // AppendCaller appends what of the caller the answer depends on: the role, and the settings that policies on the way read
