@@ -81,6 +81,10 @@ type Level struct {
 	links    []*schema.Column // of the parent, for Link
 }
 
+// KeptByRows reports whether a plain read of a relation is kept until one of its own rows changes, or another row comes to
+// fit. If not, any change of the tables behind it drops it.
+func KeptByRows(r *schema.Relation) bool { return r.Reach.Single && new(Level).keys(r) }
+
 // noLevel stands for the parent of the root, and for levels of which not enough is known.
 const noLevel = -1
 

@@ -133,7 +133,9 @@ func (s *Shape) Bypass() (kind, because string) { return s.kind, s.bypass }
 func (s *Shape) Route() string { return s.route }
 
 // Public reports whether caches on the way may keep answers for anonymous callers, and how long these need not ask again.
-func (s *Shape) Public() (public bool, maxAge time.Duration) { return s.keeping.Public, s.keeping.MaxAge }
+func (s *Shape) Public() (public bool, maxAge time.Duration) {
+	return s.keeping.Public, s.keeping.MaxAge
+}
 
 // Tags are the relations of the request, as schema.name with what is special in a header field percent-encoded.
 func (s *Shape) Tags() []string {
