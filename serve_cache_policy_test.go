@@ -81,13 +81,13 @@ func TestCacheStalenessOfARelation(t *testing.T) {
 }
 
 func TestCachePublic(t *testing.T) {
-	s := serveCached(t, cachedItems, with(map[string]slipstream.RelationGuards{
+	s := serveCached(t, cachedItems+"create table review (id int primary key, item int references item);", with(map[string]slipstream.RelationGuards{
 		"item":  {CachePublic: new(true), CacheMaxAge: new(90 * time.Second)},
 		"maker": {CachePublic: new(true), CacheMaxAge: new(30 * time.Second)},
 		"cheap": {CachePublic: new(true)},
 		"part":  {CacheMaxAge: new(time.Minute)}, // of no effect
 	}))
-	const vary = "Vary: Accept, Prefer, Range | Accept-Encoding | Authorization"
+	const vary = "Vary: Accept, Prefer, Range | Accept-Encoding | Authorization, Accept-Profile"
 	for path, want := range map[string]string{
 		"/item":                     "public, max-age=90",
 		"/item?select=id,maker(id)": "public, max-age=30",
@@ -100,7 +100,7 @@ func TestCachePublic(t *testing.T) {
 		// What is for a token is for nobody else, and stays apart.
 		s.hit(path, s.bearer()).check(t, 200, first.body, "Cache-Control: private, no-cache", vary)
 	}
-	for _, path := range []string{"/part", "/note"} {
+	for _, path := range []string{"/part", "/note", "/item?select=id,review(id)", "/review?select=id,item(id)"} {
 		s.hit(path).check(t, 200, "*", "Cache-Control: no-cache", "Vary: Accept, Prefer, Range | Accept-Encoding")
 	}
 	s.get("/item", "Cache-Control: no-cache").check(t, 200, "*", "Cache-Control: no-cache")

@@ -20,8 +20,8 @@ const (
 	CacheTag               // Cache-Tag, tags with commas between: Cloudflare, Akamai
 )
 
-// publish lets caches on the way keep the answer, where the shape says so. Who sends a token gets another answer, which
-// they have to know.
+// publish lets caches on the way keep the answer, where the shape says so. Then they have to know all headers that other
+// answers can come of.
 func (a *answer) publish(s Shape) {
 	public, maxAge := s.Public()
 	if !public || a.status >= http.StatusBadRequest {
@@ -31,7 +31,7 @@ func (a *answer) publish(s Shape) {
 	if maxAge >= time.Second {
 		a.public = []string{"public, max-age=" + strconv.FormatInt(int64(maxAge/time.Second), 10)}
 	}
-	a.vary = append(a.vary, "Authorization")
+	a.vary = append(a.vary, "Authorization, Accept-Profile")
 }
 
 // control is Cache-Control of the answer.
