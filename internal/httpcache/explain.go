@@ -24,8 +24,11 @@ func (h *Handler) Explain(r *http.Request) Explanation {
 	}
 	var e Explanation
 	e.Key, e.Shape = h.find(r)
-	if e.Kind, e.Because = e.Shape.Bypass(); e.Because == "" {
-		e.Entry, e.Refused = h.options.Cache.Inspect(e.Key)
+	if e.Kind, e.Because = e.Shape.Bypass(); e.Because != "" {
+		return e
+	}
+	if e.Entry, e.Refused = h.options.Cache.Inspect(e.Key); e.Entry == nil {
+		e.Kind, e.Because = e.Shape.Unfollowed()
 	}
 	return e
 }

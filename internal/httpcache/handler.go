@@ -84,9 +84,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.hit(w, r, e, shape, caller)
 		return
 	}
+	kind, because := shape.Unfollowed()
 	switch {
 	case asks.onlyIfCached:
 		w.WriteHeader(http.StatusGatewayTimeout) // RFC 9111, section 5.2.1.7
+	case because != "":
+		h.bypass(w, r, caller, kind, because)
 	case r.Method == http.MethodHead:
 		h.bypass(w, r, caller, byHead, "is not stored, and HEAD has no body to store")
 	default:

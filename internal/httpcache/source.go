@@ -23,6 +23,9 @@ type Shape interface {
 	// Bypass says in a few words why answers must not be kept; empty if they may be. The kind of that reason is one of a
 	// few, for metrics.
 	Bypass() (kind, because string)
+	// Unfollowed is Bypass for what can change from one moment to the next: whether the source tells the changes of all that
+	// answers depend on. It is asked before an answer is fetched to be kept.
+	Unfollowed() (kind, because string)
 	// Route names the kind of request in metrics.
 	Route() string
 	// Public reports whether caches on the way may keep answers for anonymous callers, and for how long they may use them

@@ -81,6 +81,16 @@ type Level struct {
 	links    []*schema.Column // of the parent, for Link
 }
 
+// AllTables are the tables that an answer depends on, as wholes or by rows.
+func (f *Fill) AllTables() []uint32 {
+	all := slices.Clone(f.Tables)
+	for i := range f.Levels {
+		all = append(all, f.Levels[i].Table)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // KeptByRows reports whether a plain read of a relation is kept until one of its own rows changes, or another row comes to
 // fit. If not, any change of the tables behind it drops it.
 func KeptByRows(r *schema.Relation) bool { return r.Reach.Single && new(Level).keys(r) }

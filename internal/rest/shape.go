@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/slipstream-go/slipstream/internal/apierr"
@@ -45,6 +46,7 @@ type Shape struct {
 	route    string
 	settings []schema.SettingRead
 	keeping  plan.Keeping
+	tables   []uint32 // that answers depend on
 }
 
 // Shape finds out whether the answer to a GET can be kept, and what of the caller it depends on.
@@ -57,10 +59,11 @@ func (h *Handler) Shape(r *http.Request) *Shape {
 // The kinds of reasons besides those of a plan: see plan.Hindrance.
 const (
 	byPreRequest = "pre-request"
-	byTarget     = "target"    // it is not of a relation
-	byCondition  = "condition" // If-Match
-	byRefusal    = "refused"   // it is answered with an error
-	byTime       = "time"      // it compares with a time that moves on
+	byTarget     = "target"     // it is not of a relation
+	byCondition  = "condition"  // If-Match
+	byRefusal    = "refused"    // it is answered with an error
+	byTime       = "time"       // it compares with a time that moves on
+	byGap        = "unfollowed" // changes of a table are not told
 )
 
 // look returns why answers cannot be kept and what kind of reason that is, or nothing.
@@ -101,7 +104,7 @@ func (s *Shape) look(r *http.Request) (kind, because string) {
 	case x.moves(f):
 		return byTime, "compares with a time that moves on"
 	default:
-		s.settings, s.keeping = f.Settings, f.Keeping
+		s.settings, s.keeping, s.tables = f.Settings, f.Keeping, f.AllTables()
 	}
 	return "", ""
 }
@@ -128,6 +131,15 @@ func (s *Shape) Valid() bool { return s.handler.catalog() == s.catalog }
 
 // Bypass says in a few words why answers are not kept and which of a few kinds of reasons that is, or nothing.
 func (s *Shape) Bypass() (kind, because string) { return s.kind, s.bypass }
+
+// Unfollowed says why answers are not kept now: the changes of a table that they depend on are not told.
+func (s *Shape) Unfollowed() (kind, because string) {
+	published := s.handler.options.Published
+	if published == nil || slices.ContainsFunc(s.tables, func(t uint32) bool { return !published(t) }) {
+		return byGap, "depends on a table whose changes are not told"
+	}
+	return "", ""
+}
 
 // Route names the relation.
 func (s *Shape) Route() string { return s.route }
