@@ -41,11 +41,7 @@ where c.oid = any ($1)
 group by 1, 2`
 
 // tableNames asks the database, as the catalog in memory has neither partitions nor what is behind views.
-func (s *Server) tableNames(ctx context.Context, watches []cache.Watch) (tableNames, error) {
-	var oids []uint32
-	for i := range watches {
-		oids = append(oids, uint32(watches[i].Table))
-	}
+func (s *Server) tableNames(ctx context.Context, oids []uint32) (tableNames, error) {
 	names := tableNames{}
 	err := s.db.Catalog(ctx, func(q pg.Querier) error {
 		rows, err := q.Query(ctx, tableNamesSQL, oids)
@@ -72,6 +68,16 @@ func (s *Server) tableNames(ctx context.Context, watches []cache.Watch) (tableNa
 		return nil, fmt.Errorf("read the names of tables: %w", err)
 	}
 	return names, nil
+}
+
+// all are the names in their order.
+func (n tableNames) all() []string {
+	names := make([]string, 0, len(n))
+	for _, t := range n {
+		names = append(names, t.name)
+	}
+	slices.Sort(names)
+	return names
 }
 
 func (n tableNames) table(t cache.Table) string {

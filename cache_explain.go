@@ -27,6 +27,8 @@ type CacheExplanation struct {
 	Key    string   `json:"key,omitempty"`
 	Role   string   `json:"role,omitempty"`
 	Caller []string `json:"caller,omitempty"`
+	// Tables are those that the answer depends on: a partition's own name, and what is behind views and policies.
+	Tables []string `json:"tables,omitempty"`
 	// Entry is what is kept; nil if nothing is.
 	Entry *CacheEntry `json:"entry,omitempty"`
 }
@@ -82,13 +84,8 @@ func (s *Server) ExplainCache(r *http.Request) (CacheExplanation, error) {
 		return out, nil
 	}
 	out.Key = hex.EncodeToString(found.Key[:])
-	if shape, ok := found.Shape.(*rest.Shape); ok {
-		out.Caller = callerNames(shape.Settings())
-	}
 	out.judge(found)
-	if found.Entry != nil {
-		out.Entry, err = s.describeEntry(r.Context(), found.Entry)
-	}
+	err = s.describe(r.Context(), &out, found)
 	return out, err
 }
 
@@ -122,19 +119,33 @@ func callerNames(settings []schema.SettingRead) []string {
 	return names
 }
 
-func (s *Server) describeEntry(ctx context.Context, e *cache.Entry) (*CacheEntry, error) {
+// describe names what the answer depends on.
+func (s *Server) describe(ctx context.Context, e *CacheExplanation, found httpcache.Explanation) error {
+	shape, ok := found.Shape.(*rest.Shape)
+	if !ok {
+		return nil
+	}
+	e.Caller = callerNames(shape.Settings())
+	names, err := s.tableNames(ctx, shape.Tables())
+	if err != nil {
+		return err
+	}
+	e.Tables = names.all()
+	if found.Entry != nil {
+		e.Entry = describeEntry(found.Entry, names)
+	}
+	return nil
+}
+
+func describeEntry(e *cache.Entry, names tableNames) *CacheEntry {
 	out := &CacheEntry{AgeMilliseconds: e.Age().Milliseconds(), Hits: e.Hits(), Bytes: e.Bytes()}
 	if left, limited := e.Remaining(); limited {
 		ms := left.Milliseconds()
 		out.ExpiresMilliseconds = &ms
 	}
 	watches := e.Watches()
-	names, err := s.tableNames(ctx, watches)
-	if err != nil {
-		return nil, err
-	}
 	for i := range watches {
 		out.DependsOn = append(out.DependsOn, names.dependency(&watches[i]))
 	}
-	return out, nil
+	return out
 }

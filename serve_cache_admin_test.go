@@ -132,8 +132,8 @@ func TestCacheMetricsOfAServer(t *testing.T) {
 			t.Errorf("no line %s", line)
 		}
 	}
-	for _, start := range []string{`slipstream_cache_hits_total{tier="l1"} `, `slipstream_cache_stored_total `, `slipstream_cache_feed_lag_seconds 0.`} {
-		if !strings.Contains(metrics, "\n"+start) || strings.Contains(metrics, "\n"+start+"0\n") {
+	for _, start := range []string{`slipstream_cache_hits_total{tier="l1"} `, `slipstream_cache_stored_total `, `slipstream_cache_feed_lag_seconds `} {
+		if !strings.Contains(metrics, "\n"+start) || strings.Contains(metrics, "\n"+start+"0\n") || strings.Contains(metrics, "\n"+start+"NaN\n") {
 			t.Errorf("no line %s", start)
 		}
 	}
@@ -142,7 +142,7 @@ func TestCacheMetricsOfAServer(t *testing.T) {
 func TestExplain(t *testing.T) {
 	s := serveCached(t, cachedItems)
 	e := s.explain("/item?id=eq.5", nil)
-	if e.Verdict != "miss" || e.Kind != "absent" || len(e.Key) != 32 || e.Route != "item" || e.Role != s.anon || e.Entry != nil {
+	if e.Verdict != "miss" || e.Kind != "absent" || len(e.Key) != 32 || e.Route != "item" || e.Role != s.anon || e.Entry != nil || !slices.Equal(e.Tables, []string{"api.item"}) {
 		t.Errorf("before it was asked for: %+v", e)
 	}
 	s.hit("/item?id=eq.5")
@@ -173,10 +173,13 @@ func TestExplain(t *testing.T) {
 
 func TestExplainPages(t *testing.T) {
 	s := serveCached(t, cachedItems)
+	if e := s.explain("/part?select=id", nil); !slices.Equal(e.Tables, []string{"api.part_1"}) {
+		t.Errorf("a partitioned table: %+v", e)
+	}
 	const page = "/item?price=gt.3&order=id&limit=2&select=id,maker(name)"
 	s.hit(page)
 	e := s.explain(page, nil)
-	if e.Entry == nil {
+	if e.Entry == nil || !slices.Equal(e.Tables, []string{"api.item", "api.maker"}) {
 		t.Fatalf("%+v", e)
 	}
 	text, err := json.Marshal(e)

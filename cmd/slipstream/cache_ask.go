@@ -216,6 +216,9 @@ func explanationText(e *slipstream.CacheExplanation) string {
 		t.line("key", "%s", e.Key)
 		t.line("holds", "%s", strings.Join(append([]string{"role " + e.Role}, e.Caller...), ", "))
 	}
+	if len(e.Tables) > 0 {
+		t.line("reads", "%s", strings.Join(e.Tables, ", "))
+	}
 	if entry := e.Entry; entry != nil {
 		t.line("age", "%s", time.Duration(entry.AgeMilliseconds)*time.Millisecond)
 		if ms := entry.ExpiresMilliseconds; ms != nil {

@@ -141,6 +141,9 @@ func (s *Shape) Unfollowed() (kind, because string) {
 	return "", ""
 }
 
+// Tables are those that answers depend on, by OID.
+func (s *Shape) Tables() []uint32 { return s.tables }
+
 // Route names the relation.
 func (s *Shape) Route() string { return s.route }
 
