@@ -149,3 +149,25 @@ func TestCacheTags(t *testing.T) {
 		s.hit(path).check(t, 200, "*", want...)
 	}
 }
+
+func TestCachePolicyIsReloaded(t *testing.T) {
+	s := serveCached(t, cachedItems)
+	s.hit("/item").check(t, 200, "*", "Cache-Control: no-cache")
+	for _, c := range []struct {
+		guards  slipstream.RelationGuards
+		verdict string
+		control string
+	}{
+		{slipstream.RelationGuards{Cache: new(false)}, "bypass", "no-cache"},
+		{slipstream.RelationGuards{CachePublic: new(true)}, "miss", "public, no-cache"},
+	} {
+		s.config.Relations = map[string]slipstream.RelationGuards{"item": c.guards}
+		if err := s.ReloadConfig(t.Context(), s.config); err != nil {
+			t.Fatal(err)
+		}
+		if e := s.explain("/item", nil); e.Verdict != c.verdict {
+			t.Errorf("%+v: %+v", c.guards, e)
+		}
+		s.get("/item").check(t, 200, "*", "Cache-Control: "+c.control)
+	}
+}
