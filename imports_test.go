@@ -29,7 +29,7 @@ func mayImport() map[string][]string {
 		"internal/auth":       {"internal/apierr"},
 		"internal/benchmark":  {"internal/devdb", "internal/devdb/shop", "internal/pg", "internal/plan", "internal/request", "internal/schema"},
 		"internal/chaos":      {},
-		"internal/check":      {"internal/idemkey", "internal/pg", "internal/schema"},
+		"internal/check":      {"internal/feed", "internal/idemkey", "internal/pg", "internal/plan", "internal/schema"},
 		"internal/console":    {},
 		"internal/devdb":      {},
 		"internal/devdb/shop": {"internal/pg"},

@@ -113,7 +113,7 @@ func (c *Cache) Get(k Key) *Entry {
 		c.counts.miss(m)
 		return nil
 	}
-	c.counts.hit()
+	c.counts.hit(e)
 	return e
 }
 

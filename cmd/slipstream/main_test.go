@@ -50,6 +50,7 @@ func TestScripts(t *testing.T) {
 			"database": database,
 			"sql":      sql,
 			"get":      get,
+			"hit":      hit,
 			"await":    await,
 			"ask":      ask,
 			"busy":     busy,
@@ -64,6 +65,12 @@ func database(ts *testscript.TestScript, _ bool, _ []string) {
 	t := tb(ts)
 	login, anon := pgtest.Role(t, "login noinherit"), pgtest.Role(t, "nologin")
 	dsn := pgtest.Database(t)
+	t.Cleanup(func() { // the database cannot be dropped before PostgreSQL has noticed that a server is gone
+		poll(ts, "no replication slot", func() (string, bool) {
+			n := pgtest.Value(t, dsn, `select count(*) from pg_replication_slots where database = current_database()`)
+			return n, n == "0"
+		})
+	})
 	pgtest.Exec(t, dsn, "grant "+anon+" to "+login+"; create schema api; grant usage on schema api to "+anon+`;
 		create table api.item (id int primary key); insert into api.item values (1); grant select on api.item to `+anon)
 	ts.Setenv("DSN", dsn)
@@ -114,6 +121,20 @@ func get(ts *testscript.TestScript, _ bool, args []string) {
 	poll(ts, strings.Join(args, " "), func() (string, bool) {
 		status, body := fetch(client, "http://localhost"+path)
 		return status + " " + body, status == args[1] && (len(args) < 3 || strings.Contains(body, args[2]))
+	})
+}
+
+// hit PATH asks the API as get does, until the answer comes out of the cache.
+func hit(ts *testscript.TestScript, _ bool, args []string) {
+	client := clientOf(ts.MkAbs("api.sock"))
+	poll(ts, "a hit", func() (string, bool) {
+		response, err := client.Get("http://localhost" + args[0])
+		if err != nil {
+			return err.Error(), false
+		}
+		defer response.Body.Close()
+		status := response.Header.Get("Cache-Status")
+		return status, status == "Slipstream; hit"
 	})
 }
 

@@ -62,19 +62,45 @@ type facts struct {
 // Preflight looks for everything that keeps the role of a DSN from following the database through the publication of
 // Install. An error means that it could not look.
 func Preflight(ctx context.Context, dsn string) ([]Problem, error) {
+	var found []Problem
+	err := connected(ctx, dsn, func(conn *pgx.Conn) (err error) {
+		found, err = inspect(ctx, conn, DefaultPublication)
+		return err
+	})
+	return found, err
+}
+
+// Published reads which tables the publication of Install tells the changes of, by OID. Partitions are tables of their own.
+func Published(ctx context.Context, dsn string) (map[uint32]Table, error) {
+	tables := map[uint32]Table{}
+	err := connected(ctx, dsn, func(conn *pgx.Conn) error {
+		c, err := readCatalog(ctx, conn, DefaultPublication)
+		if err != nil {
+			return err
+		}
+		for oid, t := range c.tables {
+			tables[oid] = t.Table
+		}
+		return nil
+	})
+	return tables, err
+}
+
+// connected calls f with a connection of its own.
+func connected(ctx context.Context, dsn string, f func(*pgx.Conn) error) error {
 	conn, err := connect(ctx, dsn, func() {})
 	if err != nil { // there may be no primary among the hosts, which is a finding
 		conn, err = pgx.Connect(ctx, dsn)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		_ = conn.Close(closing)
 	}()
-	return inspect(ctx, conn, DefaultPublication)
+	return f(conn)
 }
 
 func inspect(ctx context.Context, conn *pgx.Conn, publication string) ([]Problem, error) {

@@ -17,6 +17,8 @@ type answer struct {
 	status int
 	fields []field
 	vary   []string
+	// public is Cache-Control for anonymous callers where that is not as usual, or nil.
+	public []string
 	tag    string // the opaque part of its ETag
 	// variants by encoding; identity is there from the start, the others when the first client has asked for them.
 	variants [encodings]atomic.Pointer[variant]
@@ -85,7 +87,7 @@ func (a *answer) Size() int {
 func (a *answer) serve(w http.ResponseWriter, r *http.Request, e *cache.Entry, caller *auth.Caller) {
 	v := a.choose(r.Header, e)
 	header := w.Header()
-	header["Cache-Control"] = control(caller)
+	header["Cache-Control"] = a.control(caller)
 	for i := range a.fields {
 		header[a.fields[i].name] = a.fields[i].values
 	}

@@ -28,6 +28,10 @@ type Options struct {
 	MaxBody int
 	// Silent leaves the header Cache-Status out.
 	Silent bool
+	// Metrics counts requests that go by the cache; nil counts nothing.
+	Metrics *telemetry.Metrics
+	// Tags are the header fields that tell what an answer is about.
+	Tags TagFields
 	// Generation is part of every key: handlers whose sources answer differently have different ones.
 	Generation uint64
 }
@@ -68,23 +72,26 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	asks := requestDirectives(r.Header)
 	if asks.noCache {
-		h.bypass(w, r, caller, fwdRequest)
+		h.bypass(w, r, caller, byRequest, fwdRequest)
 		return
 	}
 	key, shape := h.find(r)
-	if because := shape.Bypass(); because != "" {
-		h.bypass(w, r, caller, because)
+	if kind, because := shape.Bypass(); because != "" {
+		h.bypass(w, r, caller, kind, because)
 		return
 	}
 	if e := h.options.Cache.Get(key); e != nil {
 		h.hit(w, r, e, shape, caller)
 		return
 	}
+	kind, because := shape.Unfollowed()
 	switch {
 	case asks.onlyIfCached:
 		w.WriteHeader(http.StatusGatewayTimeout) // RFC 9111, section 5.2.1.7
+	case because != "":
+		h.bypass(w, r, caller, kind, because)
 	case r.Method == http.MethodHead:
-		h.bypass(w, r, caller, "is not stored, and HEAD has no body to store")
+		h.bypass(w, r, caller, byHead, "is not stored, and HEAD has no body to store")
 	default:
 		h.miss(w, r, key, shape, caller)
 	}
@@ -125,8 +132,17 @@ func (h *Handler) hit(w http.ResponseWriter, r *http.Request, e *cache.Entry, sh
 	e.Value().(*answer).serve(w, r, e, caller)
 }
 
+// The kinds of reasons to go by the cache that are not those of a Shape.
+const (
+	byRequest = "request" // the request says no-cache
+	byHead    = "head"    // HEAD, and the answer to GET is not stored
+	bySchema  = "schema"  // the schema was read again meanwhile
+	byShared  = "shared"  // the answer that it waited for was not stored
+)
+
 // bypass has the source answer, and nothing kept.
-func (h *Handler) bypass(w http.ResponseWriter, r *http.Request, caller *auth.Caller, because string) {
+func (h *Handler) bypass(w http.ResponseWriter, r *http.Request, caller *auth.Caller, kind, because string) {
+	h.options.Metrics.CacheBypassed(kind)
 	header := w.Header()
 	header["Cache-Control"] = control(caller)
 	if !h.options.Silent {
@@ -140,11 +156,11 @@ func (h *Handler) miss(w http.ResponseWriter, r *http.Request, key cache.Key, sh
 	fill, first := h.options.Cache.Fill(key)
 	switch {
 	case first && shape.Valid():
-		h.fetch(w, r, fill, caller)
+		h.fetch(w, r, fill, shape, caller)
 		return
 	case first: // the source has changed since the key was made
 		fill.Abandon()
-		h.bypass(w, r, caller, "the schema was read again meanwhile")
+		h.bypass(w, r, caller, bySchema, "the schema was read again meanwhile")
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), h.options.Wait)
@@ -154,11 +170,11 @@ func (h *Handler) miss(w http.ResponseWriter, r *http.Request, key cache.Key, sh
 		h.hit(w, r, e, shape, caller)
 		return
 	}
-	h.bypass(w, r, caller, "the same was asked for, and its answer was not stored")
+	h.bypass(w, r, caller, byShared, "the same was asked for, and its answer was not stored")
 }
 
 // fetch has the source answer, and keeps that if it may.
-func (h *Handler) fetch(w http.ResponseWriter, r *http.Request, fill *cache.Fill, caller *auth.Caller) {
+func (h *Handler) fetch(w http.ResponseWriter, r *http.Request, fill *cache.Fill, shape Shape, caller *auth.Caller) {
 	defer fill.Abandon()
 	rec := recorder{ResponseWriter: w, header: http.Header{}, most: h.options.MaxBody, caller: caller}
 	if !h.options.Silent {
@@ -173,6 +189,8 @@ func (h *Handler) fetch(w http.ResponseWriter, r *http.Request, fill *cache.Fill
 		rec.pass()
 		return
 	}
+	a.publish(shape)
+	a.label(h.options.Tags, shape.Tags())
 	e := fill.End(a)
 	header := w.Header()
 	if !h.options.Silent {

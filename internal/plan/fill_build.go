@@ -21,8 +21,8 @@ type fillBuilder struct {
 // fill tells how a read's answer can be kept.
 func (b *builder) fill(out *Read, root *node, a answer) *Fill {
 	f := &fillBuilder{builder: b, root: root, answer: a, tested: map[*node]bool{}}
-	if because := f.refuse(out); because != "" {
-		return &Fill{Because: because}
+	if kind, because := f.refuse(out); because != "" {
+		return &Fill{Because: because, Hindrance: kind}
 	}
 	f.keyed = out.Keyset == nil && out.Function == nil && f.shows(root)
 	if out.Function == nil {
@@ -37,34 +37,41 @@ func (b *builder) fill(out *Read, root *node, a answer) *Fill {
 	slices.Sort(f.out.Tables)
 	f.out.Tables = slices.Compact(f.out.Tables)
 	f.out.Settings = schema.SortSettings(f.out.Settings)
+	f.settle()
 	f.statements(out)
 	return &f.out
 }
 
 // refuse says why the answer must not be kept, or nothing.
-func (f *fillBuilder) refuse(out *Read) string {
+func (f *fillBuilder) refuse(out *Read) (Hindrance, string) {
 	switch {
 	case out.Format == Explained:
-		return "is a query plan"
+		return ByFormat, "is a query plan"
 	case out.Format != Body:
-		return "is streamed"
+		return ByFormat, "is streamed"
 	case out.EstimateSQL != "":
-		return "has an estimated count"
+		return ByEstimate, "has an estimated count"
 	case f.answer.render == renderCustom:
-		return "is rendered by a function of the database"
+		return ByFormat, "is rendered by a function of the database"
 	case f.answer.render == renderGeoJSON:
-		return "is rendered by PostGIS"
+		return ByFormat, "is rendered by PostGIS"
 	}
 	if out.Function != nil {
 		if because := f.calls(out.Function.Name.Name, out.Function.Volatility, &out.Function.Reach); because != "" {
-			return because
+			return ByFunction, because
 		}
 		f.arguments(out.Function)
 		if f.root.relation == nil {
-			return f.refuseResult()
+			return ByFunction, f.refuseResult()
 		}
 	}
-	return f.refuseLevel(f.root)
+	if because := f.refusePolicies(f.root); because != "" {
+		return ByPolicy, because
+	}
+	if because := f.refuseRelations(f.root); because != "" {
+		return ByRelation, because
+	}
+	return ByExpression, f.refuseLevel(f.root)
 }
 
 // calls makes the answer depend on what a function reads, or says why that cannot be.
@@ -104,14 +111,48 @@ func (f *fillBuilder) refuseResult() string {
 	return ""
 }
 
+// refusePolicies looks at what the configuration says of relations.
+func (f *fillBuilder) refusePolicies(n *node) string {
+	names := []schema.Name{}
+	if n.relation != nil {
+		names = append(names, n.relation.Name)
+	}
+	if n.junction != "" {
+		names = append(names, n.rel.Junction.Table)
+	}
+	for _, name := range names {
+		if f.options.Policies.off(name) {
+			return name.Name + " is not to be kept"
+		}
+	}
+	because := ""
+	for _, c := range n.children {
+		because = firstOf(because, f.refusePolicies(c))
+	}
+	return because
+}
+
+// refuseRelations looks at what is behind the relations of a level and of those below.
+func (f *fillBuilder) refuseRelations(n *node) string {
+	if n.relation == nil {
+		return "" // the result of a function, see refuseLevel
+	}
+	because := opaque(n.relation)
+	if n.junction != "" {
+		because = firstOf(because, opaque(f.snapshot.Relations[n.rel.Junction.Table]))
+	}
+	for _, c := range n.children {
+		because = firstOf(because, f.refuseRelations(c))
+	}
+	return because
+}
+
+// refuseLevel looks at what a level and those below compute.
 func (f *fillBuilder) refuseLevel(n *node) string {
 	if n.relation == nil || n.rel != nil && n.rel.Function != nil {
 		return "has a computed relationship"
 	}
-	because := opaque(n.relation)
-	if n.junction != "" && because == "" {
-		because = opaque(f.snapshot.Relations[n.rel.Junction.Table])
-	}
+	because := ""
 	for _, list := range [][]selected{n.fields, n.extra} {
 		for i := range list {
 			because = firstOf(because, f.refuseOutput(n, &list[i]))
@@ -274,6 +315,7 @@ func (f *fillBuilder) shows(n *node) bool {
 func (f *fillBuilder) level(n *node, parent int) {
 	reach := &n.relation.Reach
 	f.out.Settings = append(f.out.Settings, reach.Settings...)
+	f.keep(n.relation.Name)
 	if n.junction != "" {
 		junction := &f.snapshot.Relations[n.rel.Junction.Table].Reach
 		f.out.Settings = append(f.out.Settings, junction.Settings...)
