@@ -54,11 +54,14 @@ var ages = func() (out [10][]string) {
 	return out
 }()
 
-// age is how long ago it was certain that an answer was the present one, in seconds.
+// seconds is how long ago it was certain that an answer was the present one.
+func seconds(e *cache.Entry) int { return max(int(e.Confirmed()/time.Second), 0) }
+
+// age is the field Age of a hit (RFC 9111, section 5.1).
 func age(e *cache.Entry) []string {
-	seconds := int(e.Confirmed() / time.Second)
-	if seconds >= 0 && seconds < len(ages) {
-		return ages[seconds]
+	n := seconds(e)
+	if n < len(ages) {
+		return ages[n]
 	}
-	return []string{strconv.Itoa(max(seconds, 0))}
+	return []string{strconv.Itoa(n)}
 }

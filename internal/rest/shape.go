@@ -3,6 +3,8 @@ package rest
 import (
 	"encoding/binary"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/slipstream-go/slipstream/internal/apierr"
 	"github.com/slipstream-go/slipstream/internal/auth"
@@ -17,7 +19,13 @@ var answerHeaders = [...]string{"Accept", "Accept-Profile", "Prefer", "Range", "
 
 // AppendRequest appends all of a GET that decides which answer it gets, but for the caller and the data.
 func (h *Handler) AppendRequest(dst []byte, r *http.Request) []byte {
-	dst = appendText(dst, r.URL.EscapedPath())
+	kind := byte(0)
+	if rangedHead(r) {
+		kind = 1
+	}
+	dst = append(dst, kind)
+	dst = appendText(dst, r.URL.Path)
+	dst = appendText(dst, r.URL.RawPath) // EscapedPath is the same for some that are not: /a"%2Fb, /a%22/b
 	dst = appendText(dst, r.URL.RawQuery)
 	for _, name := range answerHeaders {
 		values := r.Header[name]
@@ -53,8 +61,11 @@ func (h *Handler) Shape(r *http.Request) *Shape {
 // look returns why answers cannot be kept, or nothing.
 func (s *Shape) look(r *http.Request) string {
 	h := s.handler
-	if s.catalog == nil {
+	switch {
+	case s.catalog == nil:
 		return "has no schema yet"
+	case rangedHead(r):
+		return "is a HEAD with a Range, which counts for GET only"
 	}
 	if h.preRequest != "" {
 		return "calls the pre-request function"
@@ -91,6 +102,11 @@ func (s *Shape) look(r *http.Request) string {
 		s.settings = f.Settings
 	}
 	return ""
+}
+
+// rangedHead reports whether the answer to a HEAD has other headers than that to the same GET.
+func rangedHead(r *http.Request) bool {
+	return r.Method == http.MethodHead && len(r.Header["Range"]) > 0
 }
 
 func refused(err error) string {
@@ -137,12 +153,33 @@ func (s *Shape) AppendCaller(dst []byte, r *http.Request) []byte {
 				dst = appendText(dst, string(caller.Claim(setting.Claim)))
 			}
 		case "request.headers":
-			dst = appendText(dst, headersJSON(r))
+			dst = appendHeaders(dst, r, setting.Claim)
 		case "request.cookies":
 			dst = appendText(dst, cookiesJSON(r))
 		case "request.method":
 			dst = appendText(dst, r.Method)
 		}
+	}
+	return dst
+}
+
+// appendHeaders appends what headersJSON shows of the headers: all of them, or the one whose name, in whatever case, is
+// member. Their order in the header is another one each time.
+func appendHeaders(dst []byte, r *http.Request, member string) []byte {
+	if member == "" || strings.EqualFold(member, "Host") {
+		dst = appendText(dst, r.Host)
+	}
+	var names []string
+	for name, values := range r.Header {
+		if len(values) > 0 && name != "Cookie" && (member == "" || strings.EqualFold(name, member)) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	dst = binary.AppendUvarint(dst, uint64(len(names)))
+	for _, name := range names {
+		values := r.Header[name]
+		dst = appendText(appendText(dst, name), values[len(values)-1])
 	}
 	return dst
 }
