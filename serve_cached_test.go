@@ -386,3 +386,11 @@ func TestCORSOfAHit(t *testing.T) {
 	s.hit(t, "/item?id=eq.1").check(t, 200, "*", "Access-Control-Allow-Origin:", "Vary: Accept, Prefer, Range | Accept-Encoding")
 	s.hit(t, "/item?id=eq.1", "Origin: https://c.example").check(t, 200, "*", "Access-Control-Allow-Origin:")
 }
+
+func TestServerTimingOfAHitIsItsOwn(t *testing.T) {
+	s := serveCached(t, cachedSQL, func(c *slipstream.Config) { c.ServerTimingEnabled = true })
+	timing := s.hit(t, "/item?id=eq.1").Header.Values("Server-Timing")
+	if len(timing) != 1 || !strings.Contains(timing[0], "transaction;dur=0.0,") {
+		t.Errorf("Server-Timing: %q", timing)
+	}
+}

@@ -104,49 +104,82 @@ func New(o Options) *Cache {
 
 // Get returns the entry of a key if it may be served now, else nil. It allocates nothing and takes no lock.
 func (c *Cache) Get(k Key) *Entry {
-	e, found := c.entries.GetIfPresent(k)
-	if !found {
-		c.counts.miss(MissAbsent)
-		return nil
-	}
-	if m := c.refuses(e); m != served {
-		c.counts.miss(m)
-		return nil
-	}
-	c.counts.hit()
+	e, _ := c.get(k)
 	return e
 }
 
+// GetConfirmed is Get and Entry.Confirmed by one reading of the clock, which is what a Get costs most.
+func (c *Cache) GetConfirmed(k Key) (*Entry, time.Duration) {
+	e, now := c.get(k)
+	if e == nil {
+		return nil, 0
+	}
+	if now == unread {
+		now = c.clock()
+	}
+	return e, e.confirmed(now)
+}
+
+func (c *Cache) get(k Key) (e *Entry, now time.Duration) {
+	e, found := c.entries.GetIfPresent(k)
+	if !found {
+		c.counts.miss(MissAbsent)
+		return nil, unread
+	}
+	m, now := c.judge(e)
+	if m != served {
+		c.counts.miss(m)
+		return nil, now
+	}
+	c.counts.hit()
+	return e, now
+}
+
 // refuses says why an entry may not be served now, or served.
-//
-// The order matters. Whether the entry is dead comes last: then what the lease and the fences promise to have been applied
-// has left its trace in it. The clock is read after the lease, and before nothing that takes long.
 func (c *Cache) refuses(e *Entry) Miss {
-	var m Miss
-	if len(e.dependencies) > 0 {
-		m = c.refusesWatched(e)
-	}
-	if m == served && e.expires != 0 {
-		m = e.expired(c.clock())
-	}
-	if e.dead.Load() || e.epoch != c.epoch.Load() {
-		return MissAbsent
-	}
+	m, _ := c.judge(e)
 	return m
 }
 
-func (c *Cache) refusesWatched(e *Entry) Miss {
+// unread is the clock's reading where there was no need for one.
+const unread = time.Duration(never)
+
+// judge is refuses with the clock's reading, or unread.
+//
+// The order matters. Whether the entry is dead comes last: then what the lease and the fences promise to have been applied
+// has left its trace in it. The clock is read after the lease, and before nothing that takes long.
+func (c *Cache) judge(e *Entry) (m Miss, now time.Duration) {
+	now = unread
+	if len(e.dependencies) > 0 {
+		m, now = c.judgeWatched(e)
+	}
+	if m == served && e.expires != 0 {
+		if now == unread {
+			now = c.clock()
+		}
+		m = e.expired(now)
+	}
+	if e.dead.Load() || e.epoch != c.epoch.Load() {
+		return MissAbsent, now
+	}
+	return m, now
+}
+
+func (c *Cache) judgeWatched(e *Entry) (m Miss, now time.Duration) {
 	if !c.open.Load() {
-		return MissClosed
+		return MissClosed, unread
 	}
 	sent := c.lease.Load()
-	if sent == never || c.clock()-time.Duration(sent) > e.staleness {
-		return MissLease
+	if sent == never {
+		return MissLease, unread
+	}
+	if now = c.clock(); now-time.Duration(sent) > e.staleness {
+		return MissLease, now
 	}
 	if c.fences.highest.Load() != 0 && c.fences.before(e) {
-		return MissFence
+		return MissFence, now
 	}
-	return served
+	return served, now
 }
 
 func (c *Cache) table(id Table) *table {

@@ -86,9 +86,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.forward(w, r, caller, asks, because)
 		return
 	}
-	switch e := h.options.Cache.Get(key); {
-	case e != nil && seconds(e) <= asks.maxAge:
-		h.hit(w, r, e, shape, caller)
+	switch e, age := h.options.Cache.GetConfirmed(key); {
+	case e != nil && seconds(age) <= asks.maxAge:
+		h.hit(w, r, e, age, shape, caller)
 	case e != nil:
 		h.forward(w, r, caller, asks, "is older than the request's max-age")
 	case asks.onlyIfCached:
@@ -141,7 +141,7 @@ func (h *Handler) find(r *http.Request) (cache.Key, Shape) {
 var keyBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // hit answers from the cache.
-func (h *Handler) hit(w http.ResponseWriter, r *http.Request, e *cache.Entry, shape Shape, caller *auth.Caller) {
+func (h *Handler) hit(w http.ResponseWriter, r *http.Request, e *cache.Entry, age time.Duration, shape Shape, caller *auth.Caller) {
 	info := telemetry.RequestFrom(r.Context())
 	info.SetRoute(shape.Route())
 	info.SetRole(caller.Role)
@@ -149,7 +149,10 @@ func (h *Handler) hit(w http.ResponseWriter, r *http.Request, e *cache.Entry, sh
 	if !h.options.Silent {
 		header["Cache-Status"] = statusHit
 	}
-	header["Age"] = age(e)
+	header["Age"] = ageField(age)
+	if timing := info.ServerTiming(); timing != "" {
+		header["Server-Timing"] = []string{timing}
+	}
 	e.Value().(*answer).serve(w, r, e, caller)
 }
 
@@ -182,7 +185,7 @@ func (h *Handler) miss(w http.ResponseWriter, r *http.Request, key cache.Key, sh
 		}
 		e, err := fill.Wait(ctx)
 		if e != nil {
-			h.hit(w, r, e, shape, caller)
+			h.hit(w, r, e, e.Confirmed(), shape, caller)
 			return
 		}
 		if err != nil {
