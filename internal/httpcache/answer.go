@@ -29,6 +29,7 @@ type answer struct {
 type field struct {
 	name   string
 	values []string
+	ofBody bool // 304 has it not: the client has it with the body
 }
 
 // variant is the body in one encoding.
@@ -82,29 +83,28 @@ func (a *answer) Size() int {
 	return n
 }
 
-// serve sends the answer, or 304 if the client has it (RFC 9110, section 15.4.5).
+// serve sends the answer, or 304 if the client has it (RFC 9110, section 15.4.5). e is nil where it was not in the cache:
+// then nobody knows yet whether encoding it is worth the work.
 func (a *answer) serve(w http.ResponseWriter, r *http.Request, e *cache.Entry, caller *auth.Caller) {
-	header := w.Header()
+	header, unchanged := w.Header(), a.unchanged(r.Header)
 	header["Cache-Control"] = control(caller)
 	for i := range a.fields {
-		header[a.fields[i].name] = a.fields[i].values
+		if f := &a.fields[i]; !unchanged || !f.ofBody {
+			header[f.name] = f.values
+		}
 	}
 	if others, ok := header["Vary"]; ok {
 		header["Vary"] = append(slices.Clip(others), a.vary...)
 	} else {
 		header["Vary"] = a.vary
 	}
-	if a.unchanged(r.Header) {
-		header["Etag"] = a.chosen(r.Header).tag
-		for _, name := range ofBodies {
-			delete(header, name)
-		}
-		w.WriteHeader(http.StatusNotModified)
-		return
-	}
-	v := a.choose(r.Header, e)
+	v := a.choose(r.Header, e, unchanged)
 	if a.status == http.StatusOK || a.status == http.StatusPartialContent {
 		header["Etag"] = v.tag
+	}
+	if unchanged {
+		w.WriteHeader(http.StatusNotModified)
+		return
 	}
 	if v.encoding != nil {
 		header["Content-Encoding"] = v.encoding
@@ -115,6 +115,3 @@ func (a *answer) serve(w http.ResponseWriter, r *http.Request, e *cache.Entry, c
 		_, _ = w.Write(v.body) // a client that went away is no error of ours
 	}
 }
-
-// ofBodies are the fields that 304 has not: the client has them with the body.
-var ofBodies = [...]string{"Content-Type", "Content-Range", "Content-Profile"}

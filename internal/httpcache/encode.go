@@ -34,25 +34,15 @@ var suffixes = [encodings]string{"", "-gzip", "-zstd", "-br"}
 // smallBody is the size, in bytes, below which a body fits into one packet, and encoding it saves nothing.
 const smallBody = 1280
 
-// chosen is the variant that the client gets, if it is there already, else the body as it is.
-func (a *answer) chosen(header http.Header) *variant {
+// choose takes the variant that the client likes best. One that is not there yet is made by the first hit that asks for it
+// and needs a body; others get the body as it is meanwhile.
+func (a *answer) choose(header http.Header, e *cache.Entry, bodiless bool) *variant {
 	plain := a.variants[identity].Load()
 	best := a.encodingFor(header, plain)
 	if v := a.variants[best].Load(); v != nil {
 		return v
 	}
-	return plain
-}
-
-// choose is chosen, but a variant that is not there yet is made by who first asks for it; the others get the body as it is
-// meanwhile.
-func (a *answer) choose(header http.Header, e *cache.Entry) *variant {
-	plain := a.variants[identity].Load()
-	best := a.encodingFor(header, plain)
-	if v := a.variants[best].Load(); v != nil {
-		return v
-	}
-	if !a.busy.CompareAndSwap(false, true) {
+	if e == nil || bodiless || !a.busy.CompareAndSwap(false, true) {
 		return plain
 	}
 	defer a.busy.Store(false)
@@ -61,7 +51,7 @@ func (a *answer) choose(header http.Header, e *cache.Entry) *variant {
 		v = a.variant(best, body)
 	}
 	a.variants[best].Store(v) // where encoding saves nothing, it is not tried again
-	if e != nil && e.Stored() {
+	if e.Stored() {
 		e.Resize(a.Size())
 	}
 	return v

@@ -223,7 +223,7 @@ func (h *Handler) fetch(w http.ResponseWriter, r *http.Request, fill *cache.Fill
 	if timing, ok := rec.header["Server-Timing"]; ok {
 		header["Server-Timing"] = timing
 	}
-	a.serve(w, r, e, caller)
+	a.serve(w, r, nil, caller)
 }
 
 // directives are those of a request's Cache-Control that matter here (RFC 9111, section 5.2.1).

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"weak"
 
 	"github.com/slipstream-go/slipstream/internal/apierr"
 	"github.com/slipstream-go/slipstream/internal/auth"
@@ -45,7 +46,7 @@ func appendText(dst []byte, s string) []byte {
 // Shape is what all GETs that have the same AppendRequest have in common.
 type Shape struct {
 	handler  *Handler
-	catalog  *Catalog
+	catalog  weak.Pointer[Catalog] // shapes that nobody asks for again must not keep catalogs of long ago
 	bypass   string
 	route    string
 	settings []schema.SettingRead
@@ -53,16 +54,17 @@ type Shape struct {
 
 // Shape finds out whether the answer to a GET can be kept, and what of the caller it depends on.
 func (h *Handler) Shape(r *http.Request) *Shape {
-	s := &Shape{handler: h, catalog: h.catalog()}
-	s.bypass = s.look(r)
+	catalog := h.catalog()
+	s := &Shape{handler: h, catalog: weak.Make(catalog)}
+	s.bypass = s.look(r, catalog)
 	return s
 }
 
 // look returns why answers cannot be kept, or nothing.
-func (s *Shape) look(r *http.Request) string {
+func (s *Shape) look(r *http.Request, catalog *Catalog) string {
 	h := s.handler
 	switch {
-	case s.catalog == nil:
+	case catalog == nil:
 		return "has no schema yet"
 	case rangedHead(r):
 		return "is a HEAD with a Range, which counts for GET only"
@@ -82,7 +84,7 @@ func (s *Shape) look(r *http.Request) string {
 	if req.IfMatch != nil {
 		return "has a condition"
 	}
-	x := &exchange{Handler: h, r: &get, req: req, catalog: s.catalog, caller: auth.CallerFrom(r.Context())}
+	x := &exchange{Handler: h, r: &get, req: req, catalog: catalog, caller: auth.CallerFrom(r.Context())}
 	if err := x.readCursor(); err != nil {
 		return refused(err)
 	}
@@ -127,7 +129,7 @@ func (x *exchange) moves(f *plan.Fill) bool {
 }
 
 // Valid is false once the schema was read again.
-func (s *Shape) Valid() bool { return s.handler.catalog() == s.catalog }
+func (s *Shape) Valid() bool { return s.handler.catalog() == s.catalog.Value() }
 
 // Bypass says in a few words why answers are not kept, or nothing.
 func (s *Shape) Bypass() string { return s.bypass }
