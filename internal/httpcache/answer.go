@@ -29,7 +29,6 @@ type answer struct {
 type field struct {
 	name   string
 	values []string
-	ofBody bool // 304 has it not: the client has it with the body
 }
 
 // variant is the body in one encoding.
@@ -89,7 +88,7 @@ func (a *answer) serve(w http.ResponseWriter, r *http.Request, e *cache.Entry, c
 	header, unchanged := w.Header(), a.unchanged(r.Header)
 	header["Cache-Control"] = control(caller)
 	for i := range a.fields {
-		if f := &a.fields[i]; !unchanged || !f.ofBody {
+		if f := &a.fields[i]; !unchanged || !ofBody(f.name) {
 			header[f.name] = f.values
 		}
 	}
@@ -114,4 +113,13 @@ func (a *answer) serve(w http.ResponseWriter, r *http.Request, e *cache.Entry, c
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(v.body) // a client that went away is no error of ours
 	}
+}
+
+// ofBody tells which fields 304 has not: the client has them with the body.
+func ofBody(name string) bool {
+	switch name {
+	case "Content-Type", "Content-Range", "Content-Profile":
+		return true
+	}
+	return false
 }

@@ -142,8 +142,7 @@ func (w *recorder) answer() *answer {
 		switch name {
 		case "Content-Length", "Etag", "Vary", "Server-Timing":
 		default:
-			ofBody := name == "Content-Type" || name == "Content-Range" || name == "Content-Profile"
-			a.fields = append(a.fields, field{name, kept(w.header[name]), ofBody})
+			a.fields = append(a.fields, field{name, kept(w.header[name])})
 		}
 	}
 	a.vary = append(kept(w.header["Vary"]), "Accept-Encoding")
