@@ -28,6 +28,7 @@ type caching struct {
 
 	published  atomic.Pointer[map[uint32]feed.Table]
 	generation atomic.Uint64 // of configurations
+	patient    atomic.Int64  // Unix nanoseconds from which writes wait again
 
 	mu       sync.Mutex
 	beats    map[uint64]*cache.Heartbeat // under way, by ticket
@@ -44,6 +45,10 @@ type caching struct {
 // awaitOwn is how long a write waits for its changes to come back before it is answered. After that, answers that could be
 // older are held back.
 const awaitOwn = 30 * time.Millisecond
+
+// stopAwaiting is for how long no write waits after one has waited in vain: where commits are asynchronous, changes come
+// a fifth of a second later.
+const stopAwaiting = time.Second
 
 // idleBeats is how many heartbeats are sent after the last use of the cache.
 const idleBeats = 40
@@ -254,7 +259,7 @@ func (k *caching) schemaChanged(uint32) {
 	k.changing, k.stale = true, true
 	k.changes++
 	k.published.Store(nil)
-	k.cache.Close("the schema has changed")
+	k.cache.CloseStoring("the schema has changed")
 }
 
 // publish takes the tables whose changes arrive.
@@ -308,11 +313,15 @@ func (k *caching) wrote(ctx context.Context, position uint64) {
 		k.cache.Flush()
 		return
 	}
-	waiting, cancel := context.WithTimeout(ctx, awaitOwn)
-	defer cancel()
-	if !k.cache.Await(waiting, position) {
-		k.cache.Fence(position)
+	if now := time.Now().UnixNano(); now > k.patient.Load() {
+		waiting, cancel := context.WithTimeout(ctx, awaitOwn)
+		defer cancel()
+		if k.cache.Await(waiting, position) {
+			return
+		}
+		k.patient.Store(now + int64(stopAwaiting))
 	}
+	k.cache.Fence(position)
 }
 
 // CacheStatus says what the cache does.

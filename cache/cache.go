@@ -34,7 +34,7 @@ type Options struct {
 // never is a clock reading before all others.
 const never = math.MinInt64
 
-// Cache is safe for concurrent use. It starts no goroutine of its own.
+// Cache is safe for concurrent use. There is nothing to close: it has no goroutine that stays.
 type Cache struct {
 	clock     func() time.Duration
 	staleness time.Duration
@@ -114,9 +114,6 @@ func (c *Cache) GetConfirmed(k Key) (*Entry, time.Duration) {
 	if e == nil {
 		return nil, 0
 	}
-	if now == unread {
-		now = c.clock()
-	}
 	return e, e.confirmed(now)
 }
 
@@ -124,7 +121,7 @@ func (c *Cache) get(k Key) (e *Entry, now time.Duration) {
 	e, found := c.entries.GetIfPresent(k)
 	if !found {
 		c.counts.miss(MissAbsent)
-		return nil, unread
+		return nil, 0
 	}
 	m, now := c.judge(e)
 	if m != served {
@@ -141,45 +138,28 @@ func (c *Cache) refuses(e *Entry) Miss {
 	return m
 }
 
-// unread is the clock's reading where there was no need for one.
-const unread = time.Duration(never)
-
-// judge is refuses with the clock's reading, or unread.
+// judge is refuses, and when that was by the clock.
 //
-// The order matters. Whether the entry is dead comes last: then what the lease and the fences promise to have been applied
-// has left its trace in it. The clock is read after the lease, and before nothing that takes long.
+// The order matters. The clock is read after the lease. Whether the entry is dead comes last: what the lease and the fences
+// promise to have been applied has left its trace by then.
 func (c *Cache) judge(e *Entry) (m Miss, now time.Duration) {
-	now = unread
-	if len(e.dependencies) > 0 {
-		m, now = c.judgeWatched(e)
-	}
-	if m == served && e.expires != 0 {
-		if now == unread {
-			now = c.clock()
-		}
+	sent := c.lease.Load()
+	now = c.clock()
+	watched := len(e.dependencies) > 0
+	switch {
+	case watched && !c.open.Load():
+		m = MissClosed
+	case watched && (sent == never || now-time.Duration(sent) > e.staleness):
+		m = MissLease
+	case watched && c.fences.highest.Load() != 0 && c.fences.before(e):
+		m = MissFence
+	case e.expires != 0:
 		m = e.expired(now)
 	}
 	if e.dead.Load() || e.epoch != c.epoch.Load() {
-		return MissAbsent, now
+		m = MissAbsent
 	}
 	return m, now
-}
-
-func (c *Cache) judgeWatched(e *Entry) (m Miss, now time.Duration) {
-	if !c.open.Load() {
-		return MissClosed, unread
-	}
-	sent := c.lease.Load()
-	if sent == never {
-		return MissLease, unread
-	}
-	if now = c.clock(); now-time.Duration(sent) > e.staleness {
-		return MissLease, now
-	}
-	if c.fences.highest.Load() != 0 && c.fences.before(e) {
-		return MissFence, now
-	}
-	return served, now
 }
 
 func (c *Cache) table(id Table) *table {
@@ -223,6 +203,22 @@ func (c *Cache) remove(e *Entry) {
 		return nil, otter.InvalidateOp
 	})
 	e.unlink()
+}
+
+// bury removes entries that a change has killed. When they are many, whoever applies the changes need not wait for it, and
+// let the lease run out: dead they are already.
+func (c *Cache) bury(killed []*Entry) {
+	const most = 1024
+	all := func() {
+		for _, e := range killed {
+			c.remove(e)
+		}
+	}
+	if len(killed) > most {
+		go all()
+	} else {
+		all()
+	}
 }
 
 // left is called by the store when it has let go of an entry, for whatever reason. It must not call the store.

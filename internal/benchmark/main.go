@@ -25,6 +25,7 @@ type options struct {
 	seconds int
 	stream  bool
 	inserts bool
+	bulk    bool
 	cache   bool
 	profile string
 	strict  bool
@@ -45,6 +46,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	f.IntVar(&o.seconds, "seconds", 5, "seconds of each side in a round")
 	f.BoolVar(&o.stream, "stream", false, "measure streams of a gigabyte instead")
 	f.BoolVar(&o.inserts, "inserts", false, "measure instead what inserts gain by sharing transactions")
+	f.BoolVar(&o.bulk, "bulk", false, "measure instead inserts of 100,000 rows in one request")
 	f.BoolVar(&o.cache, "cache", false, "measure instead what the cache answers, beside others")
 	f.StringVar(&o.profile, "profile", "", "only load the server with all scenarios in turn, and write its CPU profile to `FILE`")
 	only := f.String("only", "", "measure just the scenarios whose names contain `TEXT`, and write no report")
@@ -116,6 +118,8 @@ func benchmark(ctx context.Context, o options, b *bed, about machine, out, progr
 		return withRun(ctx, o, b, progress, func(r *run) error { return r.writeProfile(ctx) })
 	case o.inserts:
 		r, err = measureInserts(ctx, o, b, progress)
+	case o.bulk:
+		r, err = measureBulk(ctx, o, b, bulkRows, progress)
 	case o.cache:
 		r, err = measureCache(ctx, o, b, progress)
 	case o.stream:

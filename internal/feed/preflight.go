@@ -55,7 +55,10 @@ type facts struct {
 // Preflight looks for everything that keeps the role of a DSN from following the database through the publication of
 // Install. An error means that it could not look.
 func Preflight(ctx context.Context, dsn string) ([]Problem, error) {
-	conn, err := pgx.Connect(ctx, dsn)
+	conn, err := connect(ctx, dsn, func() {})
+	if err != nil { // there may be no primary among the hosts, which is a finding
+		conn, err = pgx.Connect(ctx, dsn)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -24,8 +24,14 @@ func (b *builder) fill(out *Read, root *node, a answer) *Fill {
 	if because := f.refuse(out); because != "" {
 		return &Fill{Because: because}
 	}
-	f.keyed = out.Keyset == nil && f.shows(root)
-	f.level(root, noLevel)
+	f.keyed = out.Keyset == nil && out.Function == nil && f.shows(root)
+	if out.Function == nil {
+		f.level(root, noLevel)
+	} else { // its rows come from what it reads
+		for _, c := range root.children {
+			f.level(c, noLevel)
+		}
+	}
 	f.keyed = f.keyed && len(f.out.Levels) > 0
 	f.out.keyed = f.keyed
 	slices.Sort(f.out.Tables)
@@ -38,8 +44,6 @@ func (b *builder) fill(out *Read, root *node, a answer) *Fill {
 // refuse says why the answer must not be kept, or nothing.
 func (f *fillBuilder) refuse(out *Read) string {
 	switch {
-	case out.Function != nil:
-		return "calls a function"
 	case out.Format == Explained:
 		return "is a query plan"
 	case out.Format != Body:
@@ -51,7 +55,53 @@ func (f *fillBuilder) refuse(out *Read) string {
 	case f.answer.render == renderGeoJSON:
 		return "is rendered by PostGIS"
 	}
+	if out.Function != nil {
+		if because := f.calls(out.Function.Name.Name, out.Function.Volatility, &out.Function.Reach); because != "" {
+			return because
+		}
+		f.arguments(out.Function)
+		if f.root.relation == nil {
+			return f.refuseResult()
+		}
+	}
 	return f.refuseLevel(f.root)
+}
+
+// calls makes the answer depend on what a function reads, or says why that cannot be.
+func (f *fillBuilder) calls(name string, v schema.Volatility, reach *schema.Reach) string {
+	switch {
+	case v == schema.Volatile:
+		return "calls " + name + "(), which is volatile"
+	case reach.Opaque != "":
+		return reach.Opaque
+	}
+	f.out.Tables = append(f.out.Tables, reach.Tables...)
+	f.out.Settings = append(f.out.Settings, reach.Settings...)
+	return ""
+}
+
+// arguments of types other than these could be 'now'. Which of the values they are is not worth finding out.
+func (f *fillBuilder) arguments(fn *schema.Function) {
+	moves := func(p schema.Param) bool { return !stillTypes[strings.TrimSuffix(p.Type, "[]")] }
+	if slices.ContainsFunc(fn.Params, moves) {
+		for i := range f.request.Query.Values {
+			f.out.Moving = append(f.out.Moving, request.Value(i))
+		}
+	}
+}
+
+// refuseResult takes a function's result as it comes only: of its columns too little is known.
+func (f *fillBuilder) refuseResult() string {
+	n := f.root
+	if len(n.children)+len(n.where)+len(n.order) > 0 {
+		return "chooses of a function's result"
+	}
+	for i := range n.fields {
+		if s := &n.fields[i]; s.cast != "" || s.aggregate != request.NoAggregate || len(s.column.Path) > 0 {
+			return "chooses of a function's result"
+		}
+	}
+	return ""
 }
 
 func (f *fillBuilder) refuseLevel(n *node) string {
@@ -64,12 +114,12 @@ func (f *fillBuilder) refuseLevel(n *node) string {
 	}
 	for _, list := range [][]selected{n.fields, n.extra} {
 		for i := range list {
-			because = firstOf(because, n.refuseOutput(&list[i]))
+			because = firstOf(because, f.refuseOutput(n, &list[i]))
 		}
 	}
 	for i := range n.order {
 		if o := &n.order[i]; o.table == "" { // else an output of an embed, which is looked at there
-			because = firstOf(because, n.refuseField(&o.field), n.refuseOperators(&o.field))
+			because = firstOf(because, f.refuseField(n, &o.field), n.refuseOperators(&o.field))
 		}
 	}
 	for i := range n.where {
@@ -100,38 +150,50 @@ func opaque(r *schema.Relation) string {
 	return ""
 }
 
-// refuseField knows only columns as they are stored: a computed field is a function.
-func (n *node) refuseField(f *field) string {
-	if f.present || f.column.Name == "*" {
+// refuseField knows columns as they are stored, and computed fields as far as their functions are known.
+func (f *fillBuilder) refuseField(n *node, c *field) string {
+	if c.present || c.column.Name == "*" {
 		return ""
 	}
-	if _, ok := n.relation.Column(f.column.Name); !ok {
-		return "has a computed field"
+	if _, ok := n.relation.Column(c.column.Name); !ok {
+		return f.refuseComputed(n, c.column.Name)
 	}
-	if f.transform != (schema.Name{}) {
+	if c.transform != (schema.Name{}) {
 		return "has a data representation"
 	}
 	return ""
 }
 
-func (n *node) refuseOutput(s *selected) string {
+// refuseComputed finds the function of a computed field: the one in the request's schema, which comes first in the search
+// path, that takes a row of the relation.
+func (f *fillBuilder) refuseComputed(n *node, name string) string {
+	c, ok := n.relation.Computed[schema.Name{Schema: f.request.Schema, Name: name}]
+	if !ok {
+		return "has a computed field"
+	}
+	return f.calls(name, c.Volatility, &c.Reach)
+}
+
+func (f *fillBuilder) refuseOutput(n *node, s *selected) string {
 	if s.table != "" {
 		return "" // an output of an embed, which is looked at there
 	}
-	if because := n.refuseField(&s.field); because != "" {
+	if because := f.refuseField(n, &s.field); because != "" {
 		return because
 	}
 	column, ok := n.relation.Column(s.column.Name)
-	if !ok {
+	if computed := !ok && s.column.Name != "*"; computed && s.cast == "" && s.aggregate == request.NoAggregate {
 		return ""
+	} else if computed {
+		return "has a cast or aggregate of a computed field"
 	}
-	if s.aggregate != request.NoAggregate && s.aggregate != request.Count {
+	if ok && s.aggregate != request.NoAggregate && s.aggregate != request.Count {
 		if because := n.refuseOperators(&s.field); because != "" {
 			return because
 		}
 	}
 	for _, cast := range []string{s.cast, s.aggregateCast} {
-		dated := len(s.column.Path) == 0 && isDate(column.Type)
+		dated := ok && len(s.column.Path) == 0 && isDate(column.Type)
 		if cast != "" && !stillTypes[strings.ToLower(cast)] && (!dated || !isDate(strings.ToLower(cast))) {
 			return "has a cast to " + cast
 		}
@@ -161,10 +223,13 @@ func (f *fillBuilder) refusePredicate(n *node, p *predicate) string {
 		}
 		return ""
 	}
-	if because := firstOf(n.refuseField(&p.field), n.refuseOperators(&p.field)); because != "" {
+	if because := firstOf(f.refuseField(n, &p.field), n.refuseOperators(&p.field)); because != "" {
 		return because
 	}
-	column, _ := n.relation.Column(p.field.column.Name)
+	column, ok := n.relation.Column(p.field.column.Name)
+	if !ok {
+		return "compares with a computed field"
+	}
 	if c := p.condition; c.Value != request.NoValue && len(c.Column.Path) == 0 && !p.field.tsvector && !still(column) {
 		f.out.Moving = append(f.out.Moving, c.Value)
 	}

@@ -78,8 +78,8 @@ func (s *Shape) look(r *http.Request, catalog *Catalog) string {
 	if err != nil {
 		return refused(err)
 	}
-	if req.Target != request.Relation {
-		return "is not of a relation"
+	if req.Target == request.Root {
+		return "is the root"
 	}
 	if req.IfMatch != nil {
 		return "has a condition"

@@ -6,7 +6,7 @@ import (
 )
 
 // Reach is what the rows that a caller sees of a relation depend on, besides the caller's role: everything behind it, through views,
-// policies and the functions in them.
+// policies and the functions in them. For a function, it is the same of its result.
 type Reach struct {
 	// Tables are the OIDs of the tables whose rows are read, those of partitions and of inheriting tables included, in ascending
 	// order.
@@ -72,7 +72,7 @@ type reachGraph struct {
 
 // of follows everything from one relation.
 func (g *reachGraph) of(oid uint32) Reach {
-	w := reachWalk{graph: g, seen: map[uint32]bool{}}
+	w := newReachWalk(g)
 	w.relation(oid)
 	r := &w.reach
 	slices.Sort(r.Tables)
@@ -82,10 +82,24 @@ func (g *reachGraph) of(oid uint32) Reach {
 	return w.reach
 }
 
+// ofFunction follows everything from one function.
+func (g *reachGraph) ofFunction(oid uint32) Reach {
+	w := newReachWalk(g)
+	w.function(oid)
+	slices.Sort(w.reach.Tables)
+	w.reach.Settings = SortSettings(w.reach.Settings)
+	return w.reach
+}
+
 type reachWalk struct {
 	graph *reachGraph
-	seen  map[uint32]bool // relations and functions: an OID in both only makes two walks of one
+	seen  map[uint32]bool // relations
+	calls map[uint32]bool // functions
 	reach Reach
+}
+
+func newReachWalk(g *reachGraph) *reachWalk {
+	return &reachWalk{graph: g, seen: map[uint32]bool{}, calls: map[uint32]bool{}}
 }
 
 func (w *reachWalk) opaque(reason string) {
@@ -142,10 +156,10 @@ func (w *reachWalk) uses(u uses) {
 }
 
 func (w *reachWalk) function(oid uint32) {
-	if w.seen[^oid] {
+	if w.calls[oid] {
 		return
 	}
-	w.seen[^oid] = true
+	w.calls[oid] = true
 	f := w.graph.functions[oid]
 	if f == nil {
 		w.opaque("calls a function that is not known")

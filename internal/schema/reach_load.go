@@ -25,10 +25,11 @@ select p.polrelid, p.polqual::text
 from pg_policy p join pg_class c on c.oid = p.polrelid
 where c.oid = any ($1) and c.relrowsecurity and p.polcmd in ('*', 'r') and p.polqual is not null`
 
-// calledSQL reads functions. The tree of a body is NULL for those whose body is a text that only runs show the meaning of.
+// calledSQL reads functions. The tree of a body is NULL for those whose body is a text that only runs show the meaning of;
+// that of the defaults is for calls that leave arguments out.
 const calledSQL = `
 select p.oid, n.nspname = 'pg_catalog', p.proname::text, p.provolatile::text,
-       l.lanname::text, p.prosrc, %s
+       l.lanname::text, p.prosrc, %s, p.proargdefaults::text
 from pg_proc p
 join pg_namespace n on n.oid = p.pronamespace
 join pg_language l on l.oid = p.prolang
@@ -38,8 +39,16 @@ where p.oid = any ($1)`
 func (l *loader) readReach(ctx context.Context, q pg.Querier) error {
 	l.graph = reachGraph{relations: map[uint32]*reached{}, functions: map[uint32]*calledFunction{}}
 	var relations, functions []uint32
-	for oid := range l.byOID {
+	for oid, r := range l.byOID {
 		relations = append(relations, oid)
+		for _, f := range r.Computed {
+			functions = append(functions, f.oid)
+		}
+	}
+	for _, overloads := range l.snapshot.Functions {
+		for _, f := range overloads {
+			functions = append(functions, f.OID)
+		}
 	}
 	for len(relations)+len(functions) > 0 {
 		var found uses
@@ -110,20 +119,31 @@ func (l *loader) reachFunctions(ctx context.Context, q pg.Querier, oids []uint32
 	return each(ctx, q, fmt.Sprintf(calledSQL, body), []any{oids}, func(rows pg.Rows) error {
 		var oid uint32
 		var f function
-		var tree []byte
-		if err := rows.Scan(&oid, &f.builtin, &f.name, &f.volatility, &f.language, &f.source, &tree); err != nil {
+		var tree, defaults []byte
+		if err := rows.Scan(&oid, &f.builtin, &f.name, &f.volatility, &f.language, &f.source, &tree, &defaults); err != nil {
 			return err
 		}
 		called := &calledFunction{uses: f.uses(tree)}
+		if defaults != nil && !f.builtin {
+			called.uses.add(usesOf(defaults))
+		}
 		l.graph.functions[oid] = called
 		found.add(called.uses)
 		return nil
 	})
 }
 
-// setReach tells of every exposed relation what is behind it.
+// setReach tells of every exposed relation and function what is behind it.
 func (l *loader) setReach() {
 	for oid, r := range l.byOID {
 		r.Reach = l.graph.of(oid)
+		for _, f := range r.Computed {
+			f.Reach = l.graph.ofFunction(f.oid)
+		}
+	}
+	for _, overloads := range l.snapshot.Functions {
+		for _, f := range overloads {
+			f.Reach = l.graph.ofFunction(f.OID)
+		}
 	}
 }
