@@ -17,7 +17,7 @@ import (
 )
 
 // serveCached is serve with a database that tells its changes, an admin server, and a cache that is open.
-func serveCached(t *testing.T, sql string, change ...func(*slipstream.Config)) *site {
+func serveCached(t testing.TB, sql string, change ...func(*slipstream.Config)) *site {
 	t.Helper()
 	pgtest.Server(t) // has wal_level = logical
 	s := newSite(t, sql)

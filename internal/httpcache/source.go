@@ -6,7 +6,8 @@ import (
 )
 
 // Source makes the answers to GET. It finds a cache.Fill in the context of a request whose answer is to be kept, and has
-// to tell it what the answer depends on; an answer of which it does not is not kept.
+// to tell it what the answer depends on; an answer of which it does not is not kept. Such a request is answered in full: its
+// If-None-Match is for others, who may get the same answer, not asked for.
 type Source interface {
 	http.Handler
 	// AppendRequest appends all of a GET that its answer can depend on, but for who asks and for what is in the store

@@ -5,7 +5,9 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
+	"weak"
 
 	"github.com/slipstream-go/slipstream/internal/apierr"
 	"github.com/slipstream-go/slipstream/internal/auth"
@@ -20,7 +22,13 @@ var answerHeaders = [...]string{"Accept", "Accept-Profile", "Prefer", "Range", "
 
 // AppendRequest appends all of a GET that decides which answer it gets, but for the caller and the data.
 func (h *Handler) AppendRequest(dst []byte, r *http.Request) []byte {
-	dst = appendText(dst, r.URL.EscapedPath())
+	kind := byte(0)
+	if rangedHead(r) {
+		kind = 1
+	}
+	dst = append(dst, kind)
+	dst = appendText(dst, r.URL.Path)
+	dst = appendText(dst, r.URL.RawPath) // EscapedPath is the same for some that are not: /a"%2Fb, /a%22/b
 	dst = appendText(dst, r.URL.RawQuery)
 	for _, name := range answerHeaders {
 		values := r.Header[name]
@@ -40,8 +48,8 @@ func appendText(dst []byte, s string) []byte {
 // Shape is what all GETs that have the same AppendRequest have in common.
 type Shape struct {
 	handler  *Handler
-	catalog  *Catalog
-	kind     string // of the reason in bypass
+	catalog  weak.Pointer[Catalog] // shapes that nobody asks for again must not keep catalogs of long ago
+	kind     string                // of the reason in bypass
 	bypass   string
 	route    string
 	settings []schema.SettingRead
@@ -51,8 +59,9 @@ type Shape struct {
 
 // Shape finds out whether the answer to a GET can be kept, and what of the caller it depends on.
 func (h *Handler) Shape(r *http.Request) *Shape {
-	s := &Shape{handler: h, catalog: h.catalog()}
-	s.kind, s.bypass = s.look(r)
+	catalog := h.catalog()
+	s := &Shape{handler: h, catalog: weak.Make(catalog)}
+	s.kind, s.bypass = s.look(r, catalog)
 	return s
 }
 
@@ -67,10 +76,13 @@ const (
 )
 
 // look returns why answers cannot be kept and what kind of reason that is, or nothing.
-func (s *Shape) look(r *http.Request) (kind, because string) {
+func (s *Shape) look(r *http.Request, catalog *Catalog) (kind, because string) {
 	h := s.handler
-	if s.catalog == nil {
+	switch {
+	case catalog == nil:
 		return byRefusal, "has no schema yet"
+	case rangedHead(r):
+		return byTarget, "is a HEAD with a Range, which counts for GET only"
 	}
 	if h.preRequest != "" {
 		return byPreRequest, "calls the pre-request function"
@@ -87,7 +99,7 @@ func (s *Shape) look(r *http.Request) (kind, because string) {
 	if req.IfMatch != nil {
 		return byCondition, "has a condition"
 	}
-	x := &exchange{Handler: h, r: &get, req: req, catalog: s.catalog, caller: auth.CallerFrom(r.Context())}
+	x := &exchange{Handler: h, r: &get, req: req, catalog: catalog, caller: auth.CallerFrom(r.Context())}
 	if err := x.readCursor(); err != nil {
 		return byRefusal, refused(err)
 	}
@@ -109,6 +121,11 @@ func (s *Shape) look(r *http.Request) (kind, because string) {
 	return "", ""
 }
 
+// rangedHead reports whether the answer to a HEAD has other headers than that to the same GET.
+func rangedHead(r *http.Request) bool {
+	return r.Method == http.MethodHead && len(r.Header["Range"]) > 0
+}
+
 func refused(err error) string {
 	if e := apierr.From(err); e != nil {
 		return "is refused with " + e.Code
@@ -127,7 +144,7 @@ func (x *exchange) moves(f *plan.Fill) bool {
 }
 
 // Valid is false once the schema was read again.
-func (s *Shape) Valid() bool { return s.handler.catalog() == s.catalog }
+func (s *Shape) Valid() bool { return s.handler.catalog() == s.catalog.Value() }
 
 // Bypass says in a few words why answers are not kept and which of a few kinds of reasons that is, or nothing.
 func (s *Shape) Bypass() (kind, because string) { return s.kind, s.bypass }
@@ -179,12 +196,33 @@ func (s *Shape) AppendCaller(dst []byte, r *http.Request) []byte {
 				dst = appendText(dst, string(caller.Claim(setting.Claim)))
 			}
 		case "request.headers":
-			dst = appendText(dst, headersJSON(r))
+			dst = appendHeaders(dst, r, setting.Claim)
 		case "request.cookies":
 			dst = appendText(dst, cookiesJSON(r))
 		case "request.method":
 			dst = appendText(dst, r.Method)
 		}
+	}
+	return dst
+}
+
+// appendHeaders appends what headersJSON shows of the headers: all of them, or the one whose name, in whatever case, is
+// member. Their order in the header is another one each time.
+func appendHeaders(dst []byte, r *http.Request, member string) []byte {
+	if member == "" || strings.EqualFold(member, "Host") {
+		dst = appendText(dst, r.Host)
+	}
+	var names []string
+	for name, values := range r.Header {
+		if len(values) > 0 && name != "Cookie" && (member == "" || strings.EqualFold(name, member)) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	dst = binary.AppendUvarint(dst, uint64(len(names)))
+	for _, name := range names {
+		values := r.Header[name]
+		dst = appendText(appendText(dst, name), values[len(values)-1])
 	}
 	return dst
 }
