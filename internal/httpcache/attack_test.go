@@ -50,11 +50,11 @@ func TestCacheStatusSyntax(t *testing.T) {
 
 func TestHTTP2(t *testing.T) {
 	s := newRig(t, strings.Repeat("x", 5000))
-	plain := s.server
-	s.server = httptest.NewUnstartedServer(plain.Config.Handler)
-	s.server.EnableHTTP2 = true
-	s.server.StartTLS()
-	defer s.server.Close()
+	plain, second := s.server, httptest.NewUnstartedServer(s.server.Config.Handler)
+	second.EnableHTTP2 = true
+	second.StartTLS()
+	defer second.Close()
+	s.server = second
 	first := s.get(t, "/items")
 	first.check(t, 200, "*", stored)
 	if first.ProtoMajor != 2 {
@@ -63,7 +63,7 @@ func TestHTTP2(t *testing.T) {
 	s.get(t, "/items", "accept-encoding: zstd").check(t, 200, "*", hit, "Content-Encoding: zstd", "X-Request-Id:")
 	s.get(t, "/items", "if-none-match: "+first.Header.Get("ETag")).check(t, 304, "", hit)
 	s.send(t, "HEAD", "/items").check(t, 200, "", hit, "Content-Length: 5000")
-	s.server, plain = plain, s.server
+	s.server = plain
 	s.get(t, "/items").check(t, 200, "*", hit) // the same entry for HTTP/1.1
 }
 
