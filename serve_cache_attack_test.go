@@ -360,3 +360,30 @@ func TestServerTimingOfAHitIsItsOwn(t *testing.T) {
 		t.Errorf("Server-Timing: %q", timing)
 	}
 }
+
+// That there is nothing is kept as well, and until there is something.
+func TestNegativeAnswersAreKept(t *testing.T) {
+	s := serveCached(t, cachedSQL)
+	exact := []string{"Prefer: count=exact", "Range: 9-10"}
+	s.hit(t, "/item?id=eq.1000").check(t, 200, `[]`)
+	s.hit(t, "/item?id=eq.1000&select=id", singular).check(t, 406, "*", "Proxy-Status: PostgREST; error=PGRST116")
+	s.hit(t, "/item?id=gte.1000", exact...).check(t, 416, "*", "Content-Range: */0")
+	s.exec("insert into api.item select i, 'new' from generate_series(1000, 1011) i")
+	for path, c := range map[string]struct {
+		headers []string
+		status  int
+	}{
+		"/item?id=eq.1000":           {nil, 200},
+		"/item?id=eq.1000&select=id": {[]string{singular}, 200},
+		"/item?id=gte.1000":          {exact, 206},
+	} {
+		eventually(t, path+" has the rows", func() bool {
+			a := s.get(path, c.headers...)
+			return a.StatusCode == c.status && strings.Contains(a.body, `"id":10`)
+		})
+	}
+	s.hit(t, "/item?id=gte.1000&limit=3", exact[0]).check(t, 206, "*", "Content-Range: 0-2/12")
+	for range 2 {
+		s.get("/nothing").check(t, 404, "*") // what is not there at all is not kept
+	}
+}

@@ -16,10 +16,10 @@ const fwdRequest = "the request says no-cache"
 
 // status tells why a request was forwarded: fwd=miss, perhaps with stored, or fwd=bypass with a reason.
 func status(forward, detail string) string {
-	switch {
-	case detail == "":
+	switch detail {
+	case "":
 		return "Slipstream; fwd=" + forward
-	case detail == "stored":
+	case "stored":
 		return "Slipstream; fwd=" + forward + "; stored"
 	}
 	// A string of RFC 8941, section 3.3.3, has no other characters than these, and two of them escaped.
