@@ -7,7 +7,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unk
 FUZZTIME ?= 20s
 GO       ?= go
 
-.PHONY: help dev build test check lint generate fuzz conformance bench bench-stream bench-inserts profile clean deps
+.PHONY: help dev build test check lint generate fuzz conformance bench bench-stream bench-inserts bench-bulk profile clean deps
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,10 @@ bench-stream: build ## the same for streams of a gigabyte
 bench-inserts: build ## the same for inserts, with and without transactions that they share
 	scripts/deps.sh postgres wrk
 	$(GO) run ./internal/benchmark -inserts $(ARGS)
+
+bench-bulk: build ## the same for 100,000 rows in one request, beside COPY
+	scripts/deps.sh postgres
+	$(GO) run ./internal/benchmark -bulk $(ARGS)
 
 profile: build ## load the server and write cmd/slipstream/default.pgo, with which the compiler builds it
 	scripts/deps.sh postgres wrk

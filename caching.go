@@ -28,6 +28,7 @@ type caching struct {
 
 	published  atomic.Pointer[map[uint32]feed.Table]
 	generation atomic.Uint64 // of configurations
+	patient    atomic.Int64  // Unix nanoseconds from which writes wait again
 
 	mu       sync.Mutex
 	beats    map[uint64]*cache.Heartbeat // under way, by ticket
@@ -44,6 +45,10 @@ type caching struct {
 // awaitOwn is how long a write waits for its changes to come back before it is answered. After that, answers that could be
 // older are held back.
 const awaitOwn = 30 * time.Millisecond
+
+// stopAwaiting is for how long no write waits after one has waited in vain: where commits are asynchronous, changes come
+// a fifth of a second later.
+const stopAwaiting = time.Second
 
 // idleBeats is how many heartbeats are sent after the last use of the cache.
 const idleBeats = 40
@@ -255,14 +260,16 @@ func (k *caching) schemaChanged(uint32) {
 	k.changing, k.stale = true, true
 	k.changes++
 	k.published.Store(nil)
-	k.cache.Close("the schema has changed")
+	k.cache.CloseStoring("the schema has changed")
 }
 
-// publish takes the tables whose changes arrive.
+// publish takes the tables whose changes arrive. Fills under way are not kept: what they have read of a table that is new
+// here may lack a change that came too early to arrive.
 func (k *caching) publish(tables map[uint32]feed.Table) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.published.Store(&tables)
+	k.cache.Flush()
 	if k.changing {
 		k.changing = false
 		k.changes++ // a catalog that was read before may be of before
@@ -271,7 +278,7 @@ func (k *caching) publish(tables map[uint32]feed.Table) {
 	k.open()
 }
 
-// rolesChanged empties the cache: what roles may do, and their settings, are part of what every answer depends on.
+// rolesChanged empties the cache: what roles may do, their settings and the server's are part of what every answer depends on.
 func (k *caching) rolesChanged() {
 	k.cache.Flush()
 	k.reload()
@@ -309,9 +316,13 @@ func (k *caching) wrote(ctx context.Context, position uint64) {
 		k.cache.Flush()
 		return
 	}
-	waiting, cancel := context.WithTimeout(ctx, awaitOwn)
-	defer cancel()
-	if !k.cache.Await(waiting, position) {
-		k.cache.Fence(position)
+	if now := time.Now().UnixNano(); now > k.patient.Load() {
+		waiting, cancel := context.WithTimeout(ctx, awaitOwn)
+		defer cancel()
+		if k.cache.Await(waiting, position) {
+			return
+		}
+		k.patient.Store(now + int64(stopAwaiting))
 	}
+	k.cache.Fence(position)
 }

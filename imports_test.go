@@ -44,6 +44,7 @@ func mayImport() map[string][]string {
 		"internal/pg":         {},
 		"internal/pgtest":     {"internal/devdb"},
 		"internal/plan":       {"internal/request", "internal/schema", "internal/apierr"},
+		"internal/promises":   {},
 		"internal/request":    {"internal/apierr"},
 		"internal/rest":       {"cache", "limit", "internal/request", "internal/plan", "internal/schema", "internal/openapi", "internal/pg", "internal/auth", "internal/apierr", "internal/idemkey"},
 		"internal/schema":     {"internal/pg"},

@@ -183,7 +183,8 @@ func TestGuardOfTime(t *testing.T) {
 	s := serve(t, `create view clock as select current_setting('statement_timeout') as limit;
 		create view wall as select current_setting('statement_timeout') as limit;
 		create table event (id int primary key, allowed text default current_setting('statement_timeout'));
-		alter role MEMBER set statement_timeout = '7s';`+grantSQL,
+		create table plain (id int primary key, allowed text default current_setting('statement_timeout'), zone text default current_setting('timezone'));
+		alter role MEMBER set statement_timeout = '7s'; alter role LOGIN set timezone = 'UTC';`+grantSQL,
 		func(c *slipstream.Config) {
 			c.Relations = guards{"clock": {StatementTimeout: new(1500 * time.Millisecond)}, "event": {StatementTimeout: new(20 * time.Second)}}
 		})
@@ -193,6 +194,12 @@ func TestGuardOfTime(t *testing.T) {
 	s.get("/wall", s.bearer()).check(t, 200, `[{"limit":"7s"}]`)
 	s.get("/wall").check(t, 200, `[{"limit":"0"}]`)
 	s.write("POST", "/event?select=allowed", `{"id": 1}`, "Prefer: return=representation").check(t, 201, `[{"allowed":"20s"}]`)
+	// What holds for an operation of a batch does not for the next.
+	_, results := s.batch(t, `{"operations": [{"method": "POST", "path": "/event", "headers": {"Prefer": "timezone=Europe/Paris"}, "body": {"id": 2}},
+		{"method": "GET", "path": "/wall"}, {"method": "POST", "path": "/plain?select=allowed,zone", "headers": {"Prefer": "return=representation"}, "body": {"id": 3}}]}`)
+	if got := statuses(results); got != "201 200 201" || string(results[1].Body) != `[{"limit":"0"}]` || string(results[2].Body) != `[{"allowed":"0","zone":"UTC"}]` {
+		t.Errorf("%s %s %s", got, results[1].Body, results[2].Body)
+	}
 }
 
 // Guards can be changed while the server runs. One of a relation that is not there is a mistake, but no reason to stop.

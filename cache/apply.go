@@ -39,9 +39,7 @@ func (c *Cache) apply(ch *Change) {
 	t.remember(ch, &c.recent)
 	killed := t.kill(ch, c.returned.Load())
 	t.mu.Unlock()
-	for _, e := range killed {
-		c.remove(e)
-	}
+	c.bury(killed)
 	c.counts.invalidated.Add(uint64(len(killed)))
 	if c.recent.marks.Load() > recentMarks*c.recent.most {
 		c.Reset("too many changes that no heartbeat has seen")

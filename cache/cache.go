@@ -34,7 +34,7 @@ type Options struct {
 // never is a clock reading before all others.
 const never = math.MinInt64
 
-// Cache is safe for concurrent use. It starts no goroutine of its own.
+// Cache is safe for concurrent use. There is nothing to close: it has no goroutine that stays.
 type Cache struct {
 	clock     func() time.Duration
 	staleness time.Duration
@@ -119,34 +119,27 @@ func (c *Cache) Get(k Key) *Entry {
 
 // refuses says why an entry may not be served now, or served.
 //
-// The order matters. Whether the entry is dead comes last: then what the lease and the fences promise to have been applied
-// has left its trace in it. The clock is read after the lease, and before nothing that takes long.
+// The order matters. The clock is read after the lease. Whether the entry is dead comes last: what the lease and the fences
+// promise to have been applied has left its trace by then.
 func (c *Cache) refuses(e *Entry) Miss {
-	var m Miss
-	if len(e.dependencies) > 0 {
-		m = c.refusesWatched(e)
-	}
-	if m == served && e.expires != 0 {
-		m = e.expired(c.clock())
+	sent := c.lease.Load()
+	now := c.clock()
+	watched := len(e.dependencies) > 0
+	m := served
+	switch {
+	case watched && !c.open.Load():
+		m = MissClosed
+	case watched && (sent == never || now-time.Duration(sent) > e.staleness):
+		m = MissLease
+	case watched && c.fences.highest.Load() != 0 && c.fences.before(e):
+		m = MissFence
+	case e.expires != 0:
+		m = e.expired(now)
 	}
 	if e.dead.Load() || e.epoch != c.epoch.Load() {
 		return MissAbsent
 	}
 	return m
-}
-
-func (c *Cache) refusesWatched(e *Entry) Miss {
-	if !c.open.Load() {
-		return MissClosed
-	}
-	sent := c.lease.Load()
-	if sent == never || c.clock()-time.Duration(sent) > e.staleness {
-		return MissLease
-	}
-	if c.fences.highest.Load() != 0 && c.fences.before(e) {
-		return MissFence
-	}
-	return served
 }
 
 func (c *Cache) table(id Table) *table {
@@ -190,6 +183,22 @@ func (c *Cache) remove(e *Entry) {
 		return nil, otter.InvalidateOp
 	})
 	e.unlink()
+}
+
+// bury removes entries that a change has killed. When they are many, whoever applies the changes need not wait for it, and
+// let the lease run out: dead they are already.
+func (c *Cache) bury(killed []*Entry) {
+	const most = 1024
+	all := func() {
+		for _, e := range killed {
+			c.remove(e)
+		}
+	}
+	if len(killed) > most {
+		go all()
+	} else {
+		all()
+	}
 }
 
 // left is called by the store when it has let go of an entry, for whatever reason. It must not call the store.

@@ -18,7 +18,7 @@ type Value interface {
 const (
 	entryBytes      = 240
 	dependencyBytes = 176
-	valueBytes      = 72 // of Watch.Values: the hash, its ref, and the list's head
+	valueBytes      = 104 // of Watch.Values: the hash, its ref, and the list's head in a map that is a third full
 	stampBytes      = 64
 )
 

@@ -59,25 +59,18 @@ func (f *fences) before(e *Entry) bool {
 	return false
 }
 
-// newEpoch makes all entries, and what comes of the fills under way, things of the past, and ends all fences. Positions of
-// another history may be lower, so what was applied is unknown then.
-//
-// Both are one step: a fence that is raised after the new epoch began must stand, as there may be fills already that have
-// not seen what it is for. One that stood before is needed no more: fills of the new epoch read later than its write.
-func (c *Cache) newEpoch(newHistory bool) {
+// liftFences ends all fences, as positions of another history may be lower. Nothing that was filled before is served any more.
+func (c *Cache) liftFences() {
 	f := &c.fences
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	c.epoch.Add(1)
 	f.highest.Store(0)
 	f.all.Store(0)
+	f.applied.Store(0)
 	for _, t := range c.allTables() {
 		t.fence.Store(0)
 	}
-	if newHistory {
-		f.applied.Store(0)
-		f.release(true)
-	}
+	f.release(true)
 }
 
 // raise is for those who hold the lock.

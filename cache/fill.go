@@ -34,6 +34,7 @@ func (f *Fill) Depend(stamp Stamp, watches ...Watch) {
 	given := f.cache.moment.Load()
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.dependencies = slices.Grow(f.dependencies, len(watches))
 	for i, w := range watches {
 		f.dependencies = append(f.dependencies, dependency{
 			table: f.cache.table(w.Table), watch: w.own(), stamp: stamp, given: given, carries: i == 0,
@@ -41,7 +42,7 @@ func (f *Fill) Depend(stamp Stamp, watches ...Watch) {
 	}
 }
 
-// Limit has the entry expire so long after now; the least of several calls counts. Some hits shortly before are turned into
+// Limit has the entry expire so long after End; the least of several calls counts. Some hits shortly before are turned into
 // misses, so that one caller fills anew while the others still hit. A fill needs a limit or something it depends on, else
 // its entry would stay for ever and is not stored.
 func (f *Fill) Limit(ttl time.Duration) {
@@ -64,10 +65,10 @@ func (f *Fill) Staleness(d time.Duration) {
 func (f *Fill) End(v Value) *Entry {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	e := f.entry(v)
 	if f.ended {
-		return e
+		return &Entry{cache: f.cache, key: f.key, value: v, filled: f.started}
 	}
+	e := f.entry(v)
 	if r := f.store(e); r != stored {
 		f.cache.counts.rejected[r].Add(1)
 		e.dead.Store(true)

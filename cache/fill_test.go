@@ -142,6 +142,20 @@ func TestStandbys(t *testing.T) {
 	}
 }
 
+// A heartbeat that waited for a fill to end must not speak for a standby that came later.
+func TestStandbyComesLater(t *testing.T) {
+	c, _ := newCache(cache.Options{})
+	slow, _ := c.Fill(key("slow"))
+	c.Apply(insert(2, films, "8"))
+	beat(c, upTo(9)) // waits for the slow fill
+	c.Standbys(1)
+	standby, _ := c.Fill(key("from the standby"))
+	standby.Watch(films.Any())
+	slow.Abandon()
+	beat(c, upTo(9))
+	wantRejected(t, c, standby.End(text("S")), cache.RejectChanged)
+}
+
 // A stamp must not be asked for ever: transaction ids come around.
 func TestStampIsRetired(t *testing.T) {
 	c, _ := newCache(cache.Options{})
@@ -203,6 +217,22 @@ func TestRejects(t *testing.T) {
 		t.Errorf("abandoned %d times, want 1", n)
 	}
 	wantRejected(t, c, f.End(text("A")), cache.RejectAbandoned)
+}
+
+func TestEndTwice(t *testing.T) {
+	c, _ := newCache(cache.Options{})
+	f, _ := c.Fill(key("a"))
+	f.Depend(upTo(0), whole(films))
+	f.End(text("A"))
+	if e := f.End(text("B")); e.Stored() || e.Value() != text("B") {
+		t.Error("the second value is not returned, or stored")
+	}
+	f.Depend(upTo(0), whole(actors))
+	wantHit(t, c, key("a"), "A")
+	c.Apply(insert(1, actors, "7"))
+	wantHit(t, c, key("a"), "A")
+	c.Apply(insert(1, films, "7"))
+	wantMiss(t, c, key("a"), cache.MissAbsent)
 }
 
 func TestConcurrentMissesFillOnce(t *testing.T) {

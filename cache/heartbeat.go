@@ -33,6 +33,9 @@ func (c *Cache) Heartbeat() *Heartbeat {
 // Visible tells what is visible to who reads the source now: a snapshot taken at any time before this call, such as that
 // of the statement that sent the message. A heartbeat without it renews the lease only.
 func (h *Heartbeat) Visible(snapshot Stamp) {
+	if snapshot == nil {
+		return
+	}
 	c := h.cache
 	c.control.Lock()
 	defer c.control.Unlock()
@@ -60,7 +63,8 @@ func (h *Heartbeat) Returned() {
 
 // Standbys tells the least position up to which every standby that entries may be filled from has replayed by now;
 // math.MaxUint64, the default, if none may. Changes beyond it are remembered. Call it before the first fill from a standby,
-// and keep calling. A standby may fill only when it has replayed all up to where the source's stream of changes began.
+// and keep calling. A standby may fill only when it has replayed all up to where the source's stream of changes began, and
+// should not when it lags: what it lacks is remembered, until tables overflow and store nothing.
 func (c *Cache) Standbys(replayed uint64) {
 	c.control.Lock()
 	defer c.control.Unlock()

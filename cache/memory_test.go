@@ -23,11 +23,10 @@ func (b bytes) Size() int { return cap(b) }
 
 // However many keys there are, whatever their entries look like, the heap keeps to the budget.
 func TestMemory(t *testing.T) {
-	keys := 1_000_000
+	keys, budget := 1_000_000, uint64(16<<20)
 	if testing.Short() || raceEnabled {
-		keys = 100_000
+		keys, budget = 100_000, 4<<20
 	}
-	const budget = 16 << 20
 	ids := func(n, from int) cache.Watch {
 		w := cache.Watch{Table: films, Columns: []cache.Column{1}}
 		for i := range n {
@@ -61,7 +60,7 @@ func TestMemory(t *testing.T) {
 			}
 			s := cc.Stats()
 			used := heap() - before
-			t.Logf("%d entries, %d bytes weighed, %d used: %.2f of the budget", s.Entries, s.Bytes, used, float64(used)/budget)
+			t.Logf("%d entries, %d bytes weighed, %d used: %.2f of the budget", s.Entries, s.Bytes, used, float64(used)/float64(budget))
 			if s.Bytes > budget || used > budget*5/4 {
 				t.Errorf("%d bytes weighed, %d used; the budget is %d", s.Bytes, used, budget)
 			}
@@ -69,8 +68,11 @@ func TestMemory(t *testing.T) {
 				t.Errorf("%d bytes weighed: room is wasted", s.Bytes)
 			}
 			cc.Apply(cache.Change{Mark: cache.Mark{Xid: 1}, Table: films, Whole: true})
-			if s := cc.Stats(); s.Entries != 0 || s.Bytes != 0 {
-				t.Errorf("%d entries of %d bytes are left", s.Entries, s.Bytes)
+			for cc.Stats().Bytes > 0 { // many entries leave a little later
+				runtime.Gosched()
+			}
+			if n := cc.Stats().Entries; n != 0 {
+				t.Errorf("%d entries are left", n)
 			}
 			if left := heap() - min(before, heap()); left > budget/4 {
 				t.Errorf("%d bytes are left of an empty cache", left)

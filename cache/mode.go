@@ -10,7 +10,7 @@ const (
 	Starting  Mode = iota // nothing is served or stored: New, Reset
 	Open                  // entries are stored, and served while the lease lasts
 	Suspended             // nothing is served or stored, but entries are kept: Suspend
-	Closed                // there is nothing to serve, and nothing is stored: Close
+	Closed                // there is nothing to serve, and nothing is stored: CloseStoring
 )
 
 func (m Mode) String() string {
@@ -25,7 +25,7 @@ func (c *Cache) Open() {
 	c.control.Lock()
 	defer c.control.Unlock()
 	if m := c.control.mode; m == Starting || m == Closed {
-		c.newEpoch(false)
+		c.epoch.Add(1)
 	}
 	c.control.mode, c.control.reason = Open, ""
 	c.open.Store(true)
@@ -42,9 +42,9 @@ func (c *Cache) Suspend(reason string) {
 	}
 }
 
-// Close drops all entries, and has none stored until Open: something changed that the changes do not tell, such as the
+// CloseStoring drops all entries, and has none stored until Open: something changed that the changes do not tell, such as the
 // schema, and until it is visible to all there may be answers of before.
-func (c *Cache) Close(reason string) {
+func (c *Cache) CloseStoring(reason string) {
 	c.control.Lock()
 	defer c.control.Unlock()
 	c.open.Store(false)
@@ -55,7 +55,7 @@ func (c *Cache) Close(reason string) {
 	c.flush()
 }
 
-// Flush drops all entries. Fills that began before are not stored.
+// Flush drops all entries. Fills that began before are not stored. Fences stand.
 func (c *Cache) Flush() {
 	c.control.Lock()
 	defer c.control.Unlock()
@@ -72,8 +72,8 @@ func (c *Cache) Reset(reason string) {
 	c.control.history++
 	c.control.pending = nil
 	c.lease.Store(never)
-	c.newEpoch(true)
-	c.entries.InvalidateAll()
+	c.flush()
+	c.liftFences()
 	for _, t := range c.allTables() {
 		t.mu.Lock()
 		t.recent.forget(&c.recent, func(Mark) bool { return true })
@@ -83,7 +83,7 @@ func (c *Cache) Reset(reason string) {
 
 // flush needs control. The new epoch is what makes it safe; that the entries go is for the memory.
 func (c *Cache) flush() {
-	c.newEpoch(false)
+	c.epoch.Add(1)
 	c.entries.InvalidateAll()
 }
 

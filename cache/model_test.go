@@ -77,22 +77,53 @@ func (d *database) append(xid uint32, r record) cache.Mark {
 	return r.mark
 }
 
+// standby replays the log.
+type standby struct {
+	mu       sync.Mutex
+	position uint64
+	versions [registers]int
+}
+
+func (s *standby) replay(r record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.position = r.mark.LSN
+	if r.heartbeat == nil {
+		s.versions[r.register] = r.version
+	}
+}
+
+func (s *standby) read() (uint64, [registers]int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.position, s.versions
+}
+
 // model is a cache before such a database, with what its readers may rely on.
 type model struct {
 	t       *testing.T
 	cache   *cache.Cache
 	db      database
+	standby standby
 	applied [registers]atomic.Int64 // versions that were given to Apply
 	acked   [registers]atomic.Int64 // versions of which a writer was told that they are committed
 
 	decoded atomic.Uint64 // position
 
-	stamp   func(snapshot) cache.Stamp // of fills
-	visible func(snapshot) cache.Stamp // of heartbeats
+	mistakes mistakes
 
 	writing sync.WaitGroup
 	stopped atomic.Bool
 	wrong   atomic.Int64 // hits that missed a version
+}
+
+// mistakes is how the model is run: as it should be, or to show that it finds what is wrong.
+type mistakes struct {
+	stamp         func(snapshot) cache.Stamp // of fills
+	visible       func(snapshot) cache.Stamp // of heartbeats
+	primaryOnly   bool                       // nothing is read from the standby
+	quietStandby  bool                       // nobody tells what it has replayed
+	positionAfter bool                       // the standby's position is read after its rows
 }
 
 // answer is what a key of the model holds: versions of registers.
@@ -132,8 +163,8 @@ func (m *model) write(rng *rand.Rand) {
 	}
 }
 
-// follow is the feed.
-func (m *model) follow(rng *rand.Rand) {
+// follow gives each record of the log to act, until nothing more comes.
+func (m *model) follow(rng *rand.Rand, act func(record)) {
 	for next := 0; ; {
 		m.db.mu.Lock()
 		log := m.db.log[next:]
@@ -143,18 +174,30 @@ func (m *model) follow(rng *rand.Rand) {
 		}
 		for _, r := range log {
 			pause(rng)
-			if r.heartbeat != nil {
-				r.heartbeat.Returned()
-			} else {
-				id := row(strconv.Itoa(r.register))
-				m.cache.Apply(cache.Change{Mark: r.mark, Table: m.table(r.register), Before: id, After: id})
-				m.applied[r.register].Store(int64(r.version))
-			}
-			m.cache.Applied(r.mark.LSN)
-			m.decoded.Store(r.mark.LSN)
+			act(r)
 		}
 		next += len(log)
 		runtime.Gosched()
+	}
+}
+
+// decode is the feed.
+func (m *model) decode(r record) {
+	if r.heartbeat != nil {
+		r.heartbeat.Returned()
+	} else {
+		id := row(strconv.Itoa(r.register))
+		m.cache.Apply(cache.Change{Mark: r.mark, Table: m.table(r.register), Before: id, After: id})
+		m.applied[r.register].Store(int64(r.version))
+	}
+	m.cache.Applied(r.mark.LSN)
+	m.decoded.Store(r.mark.LSN)
+}
+
+func (m *model) replay(r record) {
+	m.standby.replay(r)
+	if !m.mistakes.quietStandby {
+		m.cache.Standbys(r.mark.LSN)
 	}
 }
 
@@ -166,7 +209,7 @@ func (m *model) beat(rng *rand.Rand) {
 	pause(rng)
 	m.db.append(0, record{heartbeat: h})
 	pause(rng)
-	h.Visible(m.visible(s))
+	h.Visible(m.mistakes.visible(s))
 }
 
 func (m *model) read(rng *rand.Rand) {
@@ -188,19 +231,35 @@ func (m *model) read(rng *rand.Rand) {
 		return
 	}
 	pause(rng)
-	m.db.mu.Lock()
-	s := m.db.snapshot()
+	stamp, versions := m.load(rng)
 	var got answer
-	for _, r := range asked {
-		got = append(got, m.db.versions[r])
-	}
-	m.db.mu.Unlock()
 	pause(rng)
 	for _, r := range asked {
-		f.Depend(m.stamp(s), m.table(r).Where(1, strconv.Itoa(r)))
+		got = append(got, versions[r])
+		f.Depend(stamp, m.table(r).Where(1, strconv.Itoa(r)))
 	}
 	pause(rng)
 	f.End(got)
+}
+
+// load reads the rows from the primary or the standby, with what they have seen.
+func (m *model) load(rng *rand.Rand) (cache.Stamp, [registers]int) {
+	if m.mistakes.primaryOnly || rng.IntN(2) == 0 {
+		m.db.mu.Lock()
+		defer m.db.mu.Unlock()
+		return m.mistakes.stamp(m.db.snapshot()), m.db.versions
+	}
+	before, _ := m.standby.read()
+	pause(rng)
+	_, versions := m.standby.read()
+	pause(rng)
+	if m.mistakes.positionAfter {
+		before, _ = m.standby.read()
+	}
+	if rng.IntN(4) == 0 {
+		return nil, versions
+	}
+	return positionOnly(before), versions
 }
 
 func (m *model) check(e *cache.Entry, floor answer) {
@@ -222,7 +281,7 @@ func (m *model) disturb(rng *rand.Rand) {
 		m.cache.Suspend("a disturbance")
 		m.cache.Open()
 	case 3:
-		m.cache.Close("a disturbance")
+		m.cache.CloseStoring("a disturbance")
 		m.cache.Open()
 	}
 }
@@ -230,6 +289,9 @@ func (m *model) disturb(rng *rand.Rand) {
 // run lets the actors act until so many writes are done.
 func (m *model) run(seed uint64, writes int) {
 	m.db.unseen = map[uint32]bool{}
+	if !m.mistakes.quietStandby {
+		m.cache.Standbys(0)
+	}
 	m.cache.Open()
 	var all sync.WaitGroup
 	actor := func(times int, act func(*rand.Rand), wg *sync.WaitGroup) {
@@ -253,31 +315,35 @@ func (m *model) run(seed uint64, writes int) {
 		}
 		m.disturb(rng)
 	}, &all)
-	all.Go(func() { m.follow(rand.New(rand.NewPCG(seed, 1))) })
+	all.Go(func() { m.follow(rand.New(rand.NewPCG(seed, 1)), m.decode) })
+	all.Go(func() { m.follow(rand.New(rand.NewPCG(seed, 2)), m.replay) })
 	m.writing.Wait()
 	m.stopped.Store(true)
 	all.Wait()
 }
 
-func newModel(t *testing.T, stamp, visible func(snapshot) cache.Stamp) *model {
+func newModel(t *testing.T, with mistakes) *model {
 	return &model{
-		t: t, stamp: stamp, visible: visible,
+		t: t, mistakes: with,
 		// About half of the keys fit.
 		cache: cache.New(cache.Options{Staleness: time.Hour, Budget: 8 << 10, MaxEntry: 4 << 10}),
 	}
 }
 
-func truth(s snapshot) cache.Stamp { return s }
+func truth(s snapshot) cache.Stamp     { return s }
+func everything(snapshot) cache.Stamp  { return omniscient{} }
+func position(s snapshot) cache.Stamp  { return positionOnly(s.position) }
+func nothingSeen(snapshot) cache.Stamp { return nil }
 
 func TestModel(t *testing.T) {
-	for name, stamp := range map[string]func(snapshot) cache.Stamp{
-		"stamps":    truth,
-		"no stamps": func(snapshot) cache.Stamp { return nil },
+	for name, with := range map[string]mistakes{
+		"stamps":    {stamp: truth, visible: truth},
+		"no stamps": {stamp: nothingSeen, visible: truth},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(50) {
-				m := newModel(t, stamp, truth)
-				m.run(100*seed, 3000)
+				m := newModel(t, with)
+				m.run(100*seed, 1500)
 				s := m.cache.Stats()
 				if n := m.wrong.Load(); n > 0 {
 					t.Fatalf("%d wrong hits; %+v", n, s)
@@ -293,16 +359,17 @@ func TestModel(t *testing.T) {
 
 // With each of these mistakes the model must find wrong hits: else it shows nothing.
 func TestModelFindsMistakes(t *testing.T) {
-	everything := func(snapshot) cache.Stamp { return omniscient{} }
-	for name, mistake := range map[string]struct{ stamp, visible func(snapshot) cache.Stamp }{
-		"stamps that have seen everything":     {everything, truth},
-		"stamps that are positions of the log": {func(s snapshot) cache.Stamp { return positionOnly(s.position) }, truth},
-		"heartbeats that have seen everything": {truth, everything},
+	for name, with := range map[string]mistakes{
+		"stamps that have seen everything":     {stamp: everything, visible: truth},
+		"stamps that are positions of the log": {stamp: position, visible: truth},
+		"heartbeats that have seen everything": {stamp: truth, visible: everything, primaryOnly: true, quietStandby: true},
+		"a standby that nobody tells of":       {stamp: truth, visible: truth, quietStandby: true},
+		"a standby's position read too late":   {stamp: truth, visible: truth, positionAfter: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			const rounds = 200
 			for seed := range uint64(rounds) {
-				m := newModel(t, mistake.stamp, mistake.visible)
+				m := newModel(t, with)
 				m.run(100*seed, 600)
 				if m.wrong.Load() > 0 {
 					t.Logf("found in round %d", seed+1)

@@ -26,7 +26,5 @@ func (c *Cache) purge(ch *Change) {
 	t.mu.Lock()
 	killed := t.kill(ch, math.MaxUint64)
 	t.mu.Unlock()
-	for _, e := range killed {
-		c.remove(e)
-	}
+	c.bury(killed)
 }

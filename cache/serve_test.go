@@ -57,7 +57,9 @@ func TestFence(t *testing.T) {
 	c.Fence(20)
 	wantMiss(t, c, key("b"), cache.MissFence)
 	c.Flush()
-	put(t, c, key("b"), "B", upTo(0), whole(actors))
+	put(t, c, key("b"), "B", upTo(0), whole(actors)) // perhaps from a standby that has not seen the write
+	wantMiss(t, c, key("b"), cache.MissFence)
+	c.Applied(20)
 	wantHit(t, c, key("b"), "B")
 }
 
@@ -79,7 +81,7 @@ func TestModes(t *testing.T) {
 	fill()
 	wantHit(t, c, key("a"), "A")
 
-	c.Close("the schema changed")
+	c.CloseStoring("the schema changed")
 	wantRejected(t, c, fill(), cache.RejectClosed)
 	c.Suspend("maintenance") // does not make it forget that it was closed
 	during, _ := c.Fill(key("a"))
@@ -194,7 +196,7 @@ func TestLimit(t *testing.T) {
 		f.End(text("A"))
 	}
 	fill(0)
-	c.Close("a source that this entry does not come from")
+	c.CloseStoring("a source that this entry does not come from")
 	fill(0)
 	now.advance(time.Minute - 1)
 	wantHit(t, c, key("a"), "A") // a fill that costs nothing is not made early

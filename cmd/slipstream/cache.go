@@ -32,7 +32,8 @@ func cacheInstallCommand() *cobra.Command {
 			"for the role that the server connects as. That right opens the write-ahead log: who has it can read every change\n" +
 			"of every table of the server, and copy the server as a whole, so keep that role's password as you keep a\n" +
 			"superuser's. A superuser has it already.\n\n" +
-			"The server needs wal_level = logical.",
+			"The server needs wal_level = logical. ALTER TABLE ... SET UNLOGGED refuses published tables: take them out with\n" +
+			"ALTER PUBLICATION slipstream DROP TABLE first.",
 		Args: noArguments,
 	}
 	owner.add(cmd)

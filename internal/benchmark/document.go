@@ -15,7 +15,9 @@ import (
 var frame string
 
 // sections are the names of what runs write, and what measures them.
-var sections = map[string]string{"rates": "make bench", "streams": "make bench-stream", "inserts": "make bench-inserts"}
+var sections = map[string]string{
+	"rates": "make bench", "streams": "make bench-stream", "inserts": "make bench-inserts", "bulk": "make bench-bulk",
+}
 
 // updateDocument replaces one section of the file and keeps the others.
 func updateDocument(file, section, text string) error {

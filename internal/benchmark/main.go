@@ -25,6 +25,7 @@ type options struct {
 	seconds int
 	stream  bool
 	inserts bool
+	bulk    bool
 	profile string
 	strict  bool
 	// What no flag changes.
@@ -43,6 +44,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	f.IntVar(&o.seconds, "seconds", 5, "seconds of each side in a round")
 	f.BoolVar(&o.stream, "stream", false, "measure streams of a gigabyte instead")
 	f.BoolVar(&o.inserts, "inserts", false, "measure instead what inserts gain by sharing transactions")
+	f.BoolVar(&o.bulk, "bulk", false, "measure instead inserts of 100,000 rows in one request")
 	f.StringVar(&o.profile, "profile", "", "only load the server with all scenarios in turn, and write its CPU profile to `FILE`")
 	only := f.String("only", "", "measure just the scenarios whose names contain `TEXT`, and write no report")
 	f.BoolVar(&o.strict, "strict", false, "end with exit code 1 when a target is missed")
@@ -113,6 +115,8 @@ func benchmark(ctx context.Context, o options, b *bed, about machine, out, progr
 		return withRun(ctx, o, b, progress, func(r *run) error { return r.writeProfile(ctx) })
 	case o.inserts:
 		r, err = measureInserts(ctx, o, b, progress)
+	case o.bulk:
+		r, err = measureBulk(ctx, o, b, bulkRows, progress)
 	case o.stream:
 		r, err = measureStreams(ctx, o, b, gigabyte, progress)
 	default:

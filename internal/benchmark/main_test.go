@@ -27,6 +27,7 @@ func TestBenchmark(t *testing.T) {
 	t.Run("rates", func(t *testing.T) { testRates(t, o, b) })
 	t.Run("inserts", func(t *testing.T) { testInserts(t, o, b) })
 	t.Run("profile", func(t *testing.T) { testProfile(t, o, b) })
+	t.Run("bulk", func(t *testing.T) { testBulk(t, o, b) })
 	t.Run("streams", func(t *testing.T) { testStreams(t, o, b) })
 }
 
@@ -163,6 +164,34 @@ func TestWrkErrors(t *testing.T) {
 	s := &server{host: refusing(t)}
 	_, err = w.run(t.Context(), s, scenario{path: "/{key}"}, keyRange{1, 2}, 1, 1)
 	wantError(t, "404", err, "Non-2xx")
+}
+
+func testBulk(t *testing.T, o options, b *bed) {
+	var progress bytes.Buffer
+	r, err := measureBulk(t.Context(), o, b, 2000, &progress)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, side := range []string{"COPY, CSV", "JSON", "JSON, rows returned", "CSV", "CSV, rows returned"} {
+		if !strings.Contains(r.text, "| "+side+" ") || !strings.Contains(progress.String(), side) {
+			t.Errorf("%s is missing in\n%s", side, r.text)
+		}
+	}
+	document, csv := bulkBodies(3)
+	server := startTestServer(t, o, b)
+	for _, c := range []struct {
+		side  bulkSide
+		rows  int
+		error string
+	}{
+		{bulkSide{body: csv}, 4, "3 rows were written"},
+		{bulkSide{contentType: "application/json", body: document, server: server}, 4, "3 rows were written"},
+		{bulkSide{contentType: "text/csv", body: document, server: server}, 3, "400 Bad Request"},
+		{bulkSide{body: document}, 3, "0 rows were written"},
+	} {
+		_, err := c.side.run(t.Context(), b, c.rows)
+		wantError(t, c.side.contentType, err, c.error)
+	}
 }
 
 func testStreams(t *testing.T, o options, b *bed) {

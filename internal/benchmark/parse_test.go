@@ -89,12 +89,12 @@ func TestParseProc(t *testing.T) {
 			t.Errorf("parseCPU(%q) finds something", wrong)
 		}
 	}
-	if got, err := parseRSS("Name:\tx\nVmHWM:\t   9000 kB\nVmRSS:\t   45678 kB\nThreads:\t9\n"); err != nil || got != 45678*1024 {
-		t.Errorf("parseRSS = %v, %v", got, err)
+	if got, err := parseMemory("Name:\tx\nVmHWM:\t   9000 kB\nVmRSS:\t   45678 kB\nThreads:\t9\n", "VmRSS:"); err != nil || got != 45678*1024 {
+		t.Errorf("parseMemory = %v, %v", got, err)
 	}
 	for _, wrong := range []string{"Name:\tx\nState:\tZ (zombie)\n", "VmRSS:\tmuch kB\n"} {
-		if _, err := parseRSS(wrong); err == nil {
-			t.Errorf("parseRSS(%q) finds something", wrong)
+		if _, err := parseMemory(wrong, "VmRSS:"); err == nil {
+			t.Errorf("parseMemory(%q) finds something", wrong)
 		}
 	}
 }

@@ -38,16 +38,23 @@ func (s *server) usage(ctx context.Context) (usage, error) {
 }
 
 // rss is the server's resident memory in bytes.
-func (s *server) rss() (int64, error) {
+func (s *server) rss() (int64, error) { return s.memory("VmRSS:") }
+
+// peakRSS is the most resident memory that the server ever had, in bytes.
+func (s *server) peakRSS() (int64, error) { return s.memory("VmHWM:") }
+
+func (s *server) memory(name string) (int64, error) {
 	status, err := s.proc("status")
 	if err != nil {
 		return 0, err
 	}
-	return parseRSS(status)
+	return parseMemory(status, name)
 }
 
-func (s *server) proc(file string) (string, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", s.cmd.Process.Pid, file))
+func (s *server) proc(file string) (string, error) { return procFile(s.cmd.Process.Pid, file) }
+
+func procFile(pid int, file string) (string, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
 	return string(b), err
 }
 
@@ -73,18 +80,18 @@ func parseCPU(stat string) (time.Duration, error) {
 	return time.Duration(ticks) * tick, nil
 }
 
-// parseRSS finds VmRSS in /proc/PID/status and gives it in bytes.
-func parseRSS(status string) (int64, error) {
+// parseMemory finds a size in /proc/PID/status, such as "VmRSS:", and gives it in bytes.
+func parseMemory(status, name string) (int64, error) {
 	for line := range strings.Lines(status) {
-		if value, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+		if value, ok := strings.CutPrefix(line, name); ok {
 			kilobytes, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(value), "kB")), 10, 64)
 			if err != nil {
-				return 0, fmt.Errorf("read VmRSS: %w", err)
+				return 0, fmt.Errorf("read %s %w", name, err)
 			}
 			return kilobytes * 1024, nil
 		}
 	}
-	return 0, fmt.Errorf("no VmRSS: the process has ended")
+	return 0, fmt.Errorf("no %s the process has ended", name)
 }
 
 // parseMetric finds a metric without labels in Prometheus' text format.

@@ -115,7 +115,7 @@ func (h *heart) readCatalog(ctx context.Context) error {
 	h.feed.deliver.Lock()
 	defer h.feed.deliver.Unlock()
 	if h.floor == 0 {
-		h.floor = c.snapshot.Xmax
+		h.floor = c.begun
 	}
 	return nil
 }
@@ -127,7 +127,7 @@ func (h *heart) send(ctx context.Context) error {
 		return nil
 	}
 	h.warned = false
-	content := h.name + " " + strconv.FormatUint(number, 10)
+	content := h.nonce + " " + strconv.FormatUint(number, 10)
 	if _, err := h.conn.Exec(ctx, sendHeartbeat, content); err != nil {
 		return fmt.Errorf("send a heartbeat: %w", err)
 	}
@@ -160,11 +160,11 @@ func (h *heart) depart() (number uint64, ok bool) {
 	return h.sent, true
 }
 
-// heard takes the content of a heartbeat that came through the stream: the session's name, a number, the snapshot.
+// heard takes the content of a heartbeat that came through the stream: the session's nonce, a number, the snapshot.
 func (s *session) heard(content string) error {
 	parts := strings.Fields(content)
-	if len(parts) != 3 || parts[0] != s.name {
-		return nil // another instance's
+	if len(parts) != 3 || parts[0] != s.nonce {
+		return nil // another's
 	}
 	number, err := strconv.ParseUint(parts[1], 10, 64)
 	if err != nil {

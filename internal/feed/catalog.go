@@ -21,6 +21,8 @@ type Table struct {
 // catalog is what the publication had at one moment.
 type catalog struct {
 	snapshot pg.Snapshot
+	// begun is a transaction id above those of all transactions that had begun. That is more than snapshot.Xmax tells.
+	begun uint64
 	// generation is the number of schema changes that had been delivered when it was read.
 	generation uint64
 	tables     map[uint32]*published
@@ -80,12 +82,20 @@ func readCatalog(ctx context.Context, conn *pgx.Conn, publication string) (*cata
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err := pgx.BeginTxFunc(ctx, conn, options, func(tx pgx.Tx) error {
 		var text string
-		if err := tx.QueryRow(ctx, `select pg_current_snapshot()::text`).Scan(&text); err != nil {
+		const now = `select pg_current_snapshot()::text, pg_current_xact_id()::text::int8`
+		if err := tx.QueryRow(ctx, now).Scan(&text, &c.begun); err != nil {
 			return err
 		}
 		var err error
 		if c.snapshot, err = pg.ParseSnapshot(text); err != nil {
 			return err
+		}
+		var all bool
+		if err := tx.QueryRow(ctx, "select "+publishesAll, publication).Scan(&all); err != nil {
+			return err
+		}
+		if !all {
+			return publishesPart
 		}
 		return c.readTables(ctx, tx, publication)
 	})
@@ -142,7 +152,7 @@ func (f floors) set(c *catalog) {
 	for _, t := range c.tables {
 		floor, known := f[t.member]
 		if !known {
-			floor = c.snapshot.Xmax
+			floor = c.begun
 			f[t.member] = floor
 		}
 		t.floor = floor

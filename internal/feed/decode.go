@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 )
 
@@ -75,6 +76,7 @@ func (d *decoder) decode(data []byte) (*assembly, error) {
 	case m.kind == commitMessage:
 		m.take(1 + 8) // flags, start of the commit record
 		d.open.EndLSN = m.uint64()
+		m.take(8) // time
 		done, d.open = d.open, nil
 	case m.kind == truncateMessage:
 		d.truncate(m)
@@ -120,7 +122,7 @@ func (d *decoder) relation(m *message) {
 	m.string() // name
 	m.byte()   // replica identity
 	r := &relation{}
-	for range m.uint16() {
+	for n := m.uint16(); n > 0 && m.err == nil; n-- {
 		c := relationColumn{inIdentity: m.byte()&1 != 0}
 		c.name, c.typeOID = m.string(), m.uint32()
 		m.uint32() // type modifier
@@ -150,9 +152,11 @@ func (d *decoder) truncate(m *message) {
 	n := m.uint32()
 	m.byte() // cascade, restart identity
 	for range n {
-		if oid := m.uint32(); m.err == nil {
-			d.open.add(Change{Relation: oid, Kind: Truncate}, 0)
+		oid := m.uint32()
+		if m.err != nil {
+			return
 		}
+		d.open.add(Change{Relation: oid, Kind: Truncate}, 0)
 	}
 }
 
@@ -172,14 +176,15 @@ func (d *decoder) change(m *message) {
 	switch m.kind {
 	case insertMessage:
 		c.Kind = Insert
-		m.expect('N')
+		m.expect("N")
 		c.New = r.row(m, false)
 	case updateMessage:
 		c.Kind = Update
 		c.Old, c.New = r.update(m)
 	case deleteMessage:
 		c.Kind = Delete
-		c.Old = r.row(m, m.byte() == 'K')
+		key := m.expect("KO") == 'K'
+		c.Old = r.row(m, key)
 	}
 	if m.err == nil {
 		d.open.add(c, size)
@@ -189,7 +194,7 @@ func (d *decoder) change(m *message) {
 // update reads both rows. The old one is there only where the identity changed or is FULL; else its identity is the
 // new one's. A value that was left in TOAST is the old one.
 func (r *relation) update(m *message) (old, new []Value) {
-	mark := m.byte()
+	mark := m.expect("KON")
 	if mark == 'N' {
 		new = r.row(m, false)
 		old = make([]Value, r.width)
@@ -201,7 +206,7 @@ func (r *relation) update(m *message) (old, new []Value) {
 		return old, new
 	}
 	old = r.row(m, mark == 'K')
-	m.expect('N')
+	m.expect("N")
 	new = r.row(m, false)
 	for i := range new {
 		if new[i].State == Unknown && m.err == nil {
@@ -300,8 +305,11 @@ func (m *message) string() string {
 	return s
 }
 
-func (m *message) expect(mark byte) {
-	if got := m.byte(); got != mark {
-		m.fail(fmt.Errorf("%q where %q belongs", got, mark))
+// expect reads a mark that must be one of several.
+func (m *message) expect(marks string) byte {
+	mark := m.byte()
+	if strings.IndexByte(marks, mark) < 0 {
+		m.fail(fmt.Errorf("%q where one of %q belongs", mark, marks))
 	}
+	return mark
 }

@@ -30,19 +30,20 @@ type Options struct {
 	Active func() bool
 }
 
-// Handlers are called one after the other, never concurrently, whichever goroutine it is that calls. What they take
-// long for is missing from the events' freshness; nil ones are not called.
+// Handlers are called one after the other, never concurrently, though by several goroutines. A slow one delays all
+// events, and heartbeats with them. Nil ones are left out.
 type Handlers struct {
-	// Committed gets each transaction that changed rows of published tables, in the order of their commits. The
-	// transaction is the handler's until it returns.
+	// Committed gets each transaction that changed rows of published tables, in the order of their commits. It is valid
+	// until the handler returns.
 	Committed func(*Transaction)
 	// SchemaChanged tells that a transaction changed definitions, rights or policies, before its Committed. Published
 	// tables are unknown from then on, until Published says which they are.
 	SchemaChanged func(xid uint32)
-	// Published gets the tables whose changes, without exception, arrive from now on; before the Beat that showed it.
+	// Published gets the tables, by OID, whose changes arrive from now on, without exception, until the next
+	// SchemaChanged or Broken. It comes before the Beat that showed it.
 	Published func(map[uint32]Table)
-	// RolesChanged tells that attributes, memberships or settings of roles changed. They are looked at before a
-	// heartbeat whenever the last look is two seconds old.
+	// RolesChanged tells that attributes, memberships or settings of roles changed, or that the server has read its
+	// configuration again. They are looked at before a heartbeat whenever the last look is two seconds old.
 	RolesChanged func()
 	// Sending is called right before a heartbeat is sent; what it returns comes back as Beat.Ticket.
 	Sending func() uint64

@@ -32,32 +32,40 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
 			where a.attrelid = c.oid and a.attgenerated <> '' and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1]))))
 $$;
 
--- Takes tables out of the publication that have lost their identity, and adds those that are new: all of them, or only
--- the ones that this transaction has locked as whoever creates or alters a table does. It waits for no other lock then.
+-- Takes tables out of the publication that have lost their identity, and those that are not wanted any more.
+create or replace function slipstream.cache_unpublish(unwanted bool) returns void
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+declare
+	list text;
+begin
+	select string_agg('only ' || r.prrelid::regclass, ', ') into list
+	from pg_publication p join pg_publication_rel r on r.prpubid = p.oid
+	where p.pubname = 'slipstream'
+	and r.prrelid not in (select e.relation from slipstream.cache_eligible() e where e.wanted or not unwanted);
+	if list <> '' then
+		execute 'alter publication slipstream drop table ' || list;
+	end if;
+end $$;
+
+-- Adds tables to the publication: all of them, or only those that this transaction has locked as whoever creates or
+-- alters a table does.
 create or replace function slipstream.cache_publish(everything bool) returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
-	t regclass;
+	list text;
 begin
-	for t in
-		select r.prrelid from pg_publication p join pg_publication_rel r on r.prpubid = p.oid join pg_class c on c.oid = r.prrelid
-		where p.pubname = 'slipstream'
-		and r.prrelid not in (select e.relation from slipstream.cache_eligible() e where e.wanted or not everything)
-	loop
-		execute format('alter publication slipstream drop table only %s', t);
-	end loop;
-	for t in
-		select e.relation from slipstream.cache_eligible() e
-		where e.wanted and (everything or e.relation in (
-			select l.relation from pg_locks l
-			where l.pid = pg_backend_pid() and l.locktype = 'relation' and l.mode = 'AccessExclusiveLock'
-			and l.database = (select d.oid from pg_database d where d.datname = current_database())))
-		and not exists (
-			select from pg_publication p join pg_publication_rel r on r.prpubid = p.oid
-			where p.pubname = 'slipstream' and r.prrelid = e.relation)
-	loop
-		execute format('alter publication slipstream add table only %s', t);
-	end loop;
+	select string_agg('only ' || e.relation::regclass, ', ') into list
+	from slipstream.cache_eligible() e
+	where e.wanted and (everything or e.relation in (
+		select l.relation from pg_locks l
+		where l.pid = pg_backend_pid() and l.locktype = 'relation' and l.mode = 'AccessExclusiveLock'
+		and l.database = (select d.oid from pg_database d where d.datname = current_database())))
+	and not exists (
+		select from pg_publication p join pg_publication_rel r on r.prpubid = p.oid
+		where p.pubname = 'slipstream' and r.prrelid = e.relation);
+	if list <> '' then
+		execute 'alter publication slipstream add table ' || list;
+	end if;
 end $$;
 
 -- Reports a change of the schema, and never fails: it runs inside of everybody's commands. Objects of the session's own
@@ -67,11 +75,13 @@ create or replace function slipstream.cache_schema_changed() returns event_trigg
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
 	report bool;
+	patience text := current_setting('lock_timeout');
 begin
 	begin
 		if tg_event = 'sql_drop' then
 			select count(*) > 0 into report from pg_event_trigger_dropped_objects() d
-			where (d.original or d.normal) and not d.is_temporary;
+			where (d.original or d.normal) and not d.is_temporary
+			and d.address_names[1] is distinct from 'pg_temp'; -- the rule of a view
 		else
 			select count(*) filter (where d.schema_name is distinct from 'pg_temp') > 0
 				or count(*) = 0 and (tg_tag not like 'DROP %' or tg_tag = 'DROP OWNED') into report
@@ -88,17 +98,28 @@ begin
 	exception when others then
 		raise warning 'slipstream: cached answers may be outdated: %', sqlerrm;
 	end;
-	-- A block of its own: its failure must not undo the report.
+	if tg_tag = 'ALTER PUBLICATION' then -- which is what follows itself
+		return;
+	end if;
+	-- With a table that has lost its identity inside, the application's updates would fail: this waits as long as it takes.
 	begin
-		if tg_tag <> 'ALTER PUBLICATION' then -- which is what it does itself
-			perform slipstream.cache_publish(false);
-		end if;
+		perform slipstream.cache_unpublish(false);
 	exception when others then
-		raise warning 'slipstream: the publication of tables is not up to date: %', sqlerrm;
+		raise warning 'slipstream: updates of tables without a key may fail: %', sqlerrm;
+	end;
+	-- This does not: transactions that create tables would wait for one another to end, or deadlock. What is not
+	-- published is not cached, and nothing worse.
+	begin
+		perform set_config('lock_timeout', '100ms', true);
+		perform slipstream.cache_publish(false);
+		perform set_config('lock_timeout', patience, true);
+	exception when others then
+		raise warning 'slipstream: a table is not cached until "slipstream cache install" runs again: %', sqlerrm;
 	end;
 end $$;
 
-revoke all on function slipstream.cache_eligible(), slipstream.cache_publish(bool), slipstream.cache_schema_changed() from public;
+revoke all on function slipstream.cache_eligible(), slipstream.cache_unpublish(bool), slipstream.cache_publish(bool),
+	slipstream.cache_schema_changed() from public;
 
 -- Triggers first: from here on, tables come and go as they should.
 drop event trigger if exists slipstream_cache_ddl;
@@ -120,6 +141,7 @@ begin
 		raise exception 'the publication slipstream is FOR ALL TABLES, which makes updates of tables without a key fail: drop it';
 	end if;
 	alter publication slipstream set (publish = 'insert, update, delete, truncate', publish_via_partition_root = false);
+	perform slipstream.cache_unpublish(true);
 	perform slipstream.cache_publish(true);
 	if exists (select from pg_roles where rolname = LOGIN_ROLE and (rolreplication or rolsuper)) then
 		return;

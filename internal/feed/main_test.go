@@ -1,13 +1,19 @@
 package feed_test
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"os"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/slipstream-go/slipstream/internal/devdb"
 	"github.com/slipstream-go/slipstream/internal/feed"
 	"github.com/slipstream-go/slipstream/internal/pgtest"
 )
@@ -20,6 +26,7 @@ type event struct {
 	tx   *feed.Transaction
 	beat feed.Beat
 	xid  uint32
+	lsn  uint64
 	// state and reason, or the published tables
 	state  feed.State
 	reason string
@@ -31,8 +38,13 @@ type follower struct {
 	t      *testing.T
 	dsn    string
 	feed   *feed.Feed
+	clock  func() time.Duration
 	events chan event
 	stop   func()
+	// sent is the last heartbeat's ticket.
+	sent atomic.Uint64
+	// pause keeps handlers from returning while it is held.
+	pause sync.Mutex
 }
 
 // database is a new one, prepared for a feed.
@@ -56,7 +68,7 @@ func install(t *testing.T, dsn string, schemas ...string) {
 func follow(t *testing.T, dsn string, change ...func(*feed.Options)) *follower {
 	t.Helper()
 	f := start(t, dsn, change...)
-	f.await("live", func(e event) bool { return e.name == "state" && e.state == feed.Live })
+	f.state(feed.Live)
 	return f
 }
 
@@ -71,13 +83,24 @@ func start(t *testing.T, dsn string, change ...func(*feed.Options)) *follower {
 	for _, c := range change {
 		c(&o)
 	}
-	tell := func(e event) { f.events <- e }
+	f.clock = o.Clock
+	tell := func(e event) {
+		f.pause.Lock()
+		defer f.pause.Unlock()
+		f.events <- e
+	}
 	f.feed = feed.New(o, feed.Handlers{
 		Committed:     func(tx *feed.Transaction) { tell(event{name: "committed", tx: tx}) },
 		SchemaChanged: func(xid uint32) { tell(event{name: "schema", xid: xid}) },
 		Published:     func(tables map[uint32]feed.Table) { tell(event{name: "published", tables: tables}) },
 		RolesChanged:  func() { tell(event{name: "roles"}) },
-		Beat:          func(b feed.Beat) { tell(event{name: "beat", beat: b}) },
+		Sending: func() uint64 {
+			ticket := f.sent.Add(1)
+			tell(event{name: "sending", beat: feed.Beat{Ticket: ticket}})
+			return ticket
+		},
+		Beat:    func(b feed.Beat) { tell(event{name: "beat", beat: b}) },
+		Applied: func(lsn uint64) { tell(event{name: "applied", lsn: lsn}) },
 		State: func(s feed.State, reason string) {
 			tell(event{name: "state", state: s, reason: reason})
 		},
@@ -86,10 +109,35 @@ func start(t *testing.T, dsn string, change ...func(*feed.Options)) *follower {
 	return f
 }
 
+func (f *follower) run() {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() { ended <- f.feed.Run(ctx) }()
+	f.stop = func() {
+		slot := f.feed.Status().Slot
+		cancel()
+		if err := <-ended; err != nil {
+			f.t.Error(err)
+		}
+		f.stop = func() {}
+		// A database with a slot cannot be dropped.
+		await(f.t, f.dsn, "select count(*) = 0 from pg_replication_slots where slot_name = $1", slot)
+	}
+	f.t.Cleanup(func() { f.stop() })
+}
+
+// await waits until a query is true.
+func await(t testing.TB, dsn, sql string, args ...any) {
+	t.Helper()
+	for pgtest.Value(t, dsn, sql, args...) != "t" {
+		time.Sleep(time.Millisecond)
+	}
+}
+
 // await returns the first event that fits, and drops those before it.
 func (f *follower) await(what string, fits func(event) bool) event {
 	f.t.Helper()
-	deadline := time.After(2 * time.Minute)
+	deadline := time.After(time.Minute)
 	for {
 		select {
 		case e := <-f.events:
@@ -106,6 +154,32 @@ func (f *follower) await(what string, fits func(event) bool) event {
 func (f *follower) committed() *feed.Transaction {
 	f.t.Helper()
 	return f.await("a transaction", func(e event) bool { return e.name == "committed" }).tx
+}
+
+// state is the next change of state to a certain one.
+func (f *follower) state(state feed.State) event {
+	f.t.Helper()
+	return f.await(state.String(), func(e event) bool { return e.name == "state" && e.state == state })
+}
+
+// beat waits for a heartbeat that was sent from now on.
+func (f *follower) beat() feed.Beat {
+	f.t.Helper()
+	now := f.clock()
+	return f.await("a heartbeat", func(e event) bool { return e.name == "beat" && e.beat.Sent >= now }).beat
+}
+
+// published waits until the tables that can be relied upon are these.
+func (f *follower) published(names ...string) map[uint32]feed.Table {
+	f.t.Helper()
+	return f.await(fmt.Sprint("published: ", names), func(e event) bool {
+		var got []string
+		for oid := range e.tables {
+			got = append(got, pgtest.Value(f.t, f.dsn, "select $1::oid::regclass", oid))
+		}
+		slices.Sort(got)
+		return e.name == "published" && slices.Equal(got, names)
+	}).tables
 }
 
 // exec runs each script and returns the changes of the one transaction that they made, in a short form.
@@ -155,4 +229,42 @@ func (f *follower) expect(got []string, want ...string) {
 	if !slices.Equal(got, want) {
 		f.t.Errorf("got  %q\nwant %q", got, want)
 	}
+}
+
+// cluster starts a server of the test's own in a directory.
+func cluster(t *testing.T, dir string, settings map[string]string) *devdb.Cluster {
+	t.Helper()
+	all := map[string]string{"fsync": "off", "shared_buffers": "16MB", "max_connections": "50"}
+	maps.Copy(all, settings)
+	c, err := devdb.Start(context.Background(), devdb.Options{Dir: dir, Settings: all})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(t, c) })
+	return c
+}
+
+func stop(t *testing.T, c *devdb.Cluster) {
+	t.Helper()
+	if err := c.Stop(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
+
+// directory is one that the server's user can enter, which t.TempDir is not when root runs the tests.
+func directory(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "slipstream-test-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o711); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := devdb.Remove(context.Background(), dir, nil); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }

@@ -15,8 +15,10 @@ import (
 // session is the life of one replication slot.
 type session struct {
 	feed *Feed
-	// name is the slot's, and what tells this session's heartbeats from all others.
-	name   string
+	// name is the slot's.
+	name string
+	// nonce tells this session's heartbeats from all others. Nobody else knows it: everybody may write into the log.
+	nonce  string
 	stream *stream
 	// conn is for all that is no stream; at any time it is one goroutine's.
 	conn *pgx.Conn
@@ -27,7 +29,7 @@ type session struct {
 
 	decoder decoder
 
-	// What follows is the holder's of feed.deliver.
+	// What follows is guarded by feed.deliver.
 
 	live bool
 	// applied is the LSN up to which transactions were delivered.
@@ -47,7 +49,7 @@ type session struct {
 // session follows one slot until ctx ends or the stream breaks; it always returns an error. becameLive is called when
 // the feed becomes Live.
 func (f *Feed) session(ctx context.Context, becameLive func()) error {
-	s := &session{feed: f, name: slotName(), becameLive: becameLive, beats: map[uint64]*flight{}}
+	s := &session{feed: f, name: "slipstream_" + random(), nonce: random(), becameLive: becameLive, beats: map[uint64]*flight{}}
 	s.decoder.relations = map[uint32]*relation{}
 	f.setState(Starting, "connecting to the database")
 	if err := s.open(ctx); err != nil {
@@ -62,11 +64,11 @@ func (f *Feed) session(ctx context.Context, becameLive func()) error {
 	return context.Cause(ctx)
 }
 
-// slotName is one that no other session in the world has.
-func slotName() string {
-	var random [16]byte
-	_, _ = rand.Read(random[:]) // never fails
-	return "slipstream_" + hex.EncodeToString(random[:])
+// random is what no other session in the world has.
+func random() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
 }
 
 // open makes the connections, and the slot, from which on the stream runs. What is opened is closed again on errors.
@@ -150,12 +152,16 @@ func (s *session) compareOrigin(ctx context.Context) error {
 func (s *session) awaitSlot(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	created := make(chan error, 1)
-	go func() { created <- s.stream.createSlot(ctx, s.name) }()
+	created := make(chan struct{})
+	var refused error
+	go func() {
+		refused = s.stream.createSlot(ctx, s.name)
+		close(created)
+	}()
 	for {
 		select {
-		case err := <-created:
-			return err
+		case <-created:
+			return refused
 		case <-time.After(s.feed.options.Heartbeat):
 		}
 		reason, err := s.writers(ctx)

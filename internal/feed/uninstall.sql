@@ -6,6 +6,7 @@ drop event trigger if exists slipstream_cache_drop;
 drop publication if exists slipstream;
 drop function if exists slipstream.cache_schema_changed();
 drop function if exists slipstream.cache_publish(bool);
+drop function if exists slipstream.cache_unpublish(bool);
 drop function if exists slipstream.cache_eligible();
 
 do $$

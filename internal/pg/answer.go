@@ -16,7 +16,7 @@ func (t *trip) exchange() error {
 		t.status = 'I' // nothing was sent
 		return t.tooLarge
 	}
-	if len(t.out) <= inlineWrite {
+	if len(t.out) <= inlineWrite && len(t.outside) == 0 {
 		if _, err := t.wire.Conn().Write(t.out); err != nil {
 			return t.lose(err)
 		}
@@ -25,7 +25,7 @@ func (t *trip) exchange() error {
 	written := make(chan struct{})
 	go func() {
 		defer close(written)
-		_, _ = t.wire.Conn().Write(t.out) // an error shows in the answer
+		_ = t.write(t.wire.Conn()) // an error shows in the answer
 	}()
 	defer func() {
 		if t.status == 0 { // neither side may be left writing

@@ -3,6 +3,7 @@ package pg
 import (
 	"context"
 	"errors"
+	"slices"
 )
 
 // ErrBatchIsolation means that a statement of a Batch wants another isolation level than its transaction has.
@@ -14,7 +15,8 @@ type Batch struct {
 	isolation string
 	begun     bool
 	rollback  bool
-	again     bool // the transaction may begin anew
+	again     bool     // the transaction may begin anew
+	set       []string // the names of what writes have set so far
 	failed    error
 }
 
@@ -55,7 +57,7 @@ func (db *DB) attemptBatch(ctx context.Context, f func(*Batch) error) (position 
 
 // Read is DB.Read in the transaction. What it writes is undone.
 func (b *Batch) Read(ctx context.Context, tx *Tx, statements []Statement, sink Sink) error {
-	b.trip.savepoint = !tx.ReadWrite
+	b.trip.savepoint = !tx.ReadWrite // which takes its settings back, too
 	return b.run(ctx, tx, statements, sink)
 }
 
@@ -88,8 +90,28 @@ func (b *Batch) run(ctx context.Context, tx *Tx, statements []Statement, sink Si
 		defer func() { end(err) }()
 	}
 	b.trip.sink = sink
+	b.trip.unset = b.leftovers(tx)
 	err = b.trip.run(tx, statements)
+	if tx.ReadWrite {
+		b.remember(tx.Settings)
+	}
 	var lost *LostError
 	b.again = err != nil && (b.trip.stale(err) || errors.As(err, &lost))
 	return err
+}
+
+// leftovers are the names that operations before have set and tx does not.
+func (b *Batch) leftovers(tx *Tx) []string {
+	return slices.DeleteFunc(slices.Clone(b.set), func(name string) bool {
+		is := func(s Setting) bool { return s.Name == name }
+		return slices.ContainsFunc(tx.Settings, is) || slices.ContainsFunc(tx.RoleSettings, is)
+	})
+}
+
+func (b *Batch) remember(settings []Setting) {
+	for _, s := range settings {
+		if !slices.Contains(b.set, s.Name) {
+			b.set = append(b.set, s.Name)
+		}
+	}
 }

@@ -50,6 +50,44 @@ func TestBatchIsOneTransaction(t *testing.T) {
 	}
 }
 
+// What one operation sets for itself does not hold for those after it: they have the session's values, or their own.
+func TestBatchSettingsAreOfOneOperation(t *testing.T) {
+	w := newWorld(t)
+	db := run(t, pg.Options{DSN: w.dsn + "&options=-c%20work_mem%3D9MB", MaxConns: 1})
+	const look = "select current_setting('statement_timeout') || ' ' || current_setting('work_mem') || ' ' || current_setting('app.x', true)"
+	own := []pg.Setting{{Name: "statement_timeout", Value: "7s"}, {Name: "work_mem", Value: "8MB"}, {Name: "app.x", Value: "x"}}
+	role := []pg.Setting{{Name: "statement_timeout", Value: "5s"}}
+	err := db.Batch(t.Context(), func(b *pg.Batch) error {
+		for i, c := range []struct {
+			settings, role []pg.Setting
+			write          bool
+			want           string
+		}{
+			{own, nil, true, "7s 8MB x"}, {nil, nil, true, "0 9MB "}, {nil, nil, false, "0 9MB "}, {own, nil, false, "7s 8MB x"}, {own[1:], role, true, "5s 8MB x"},
+			{own[:1], role, true, "7s 9MB "}, {nil, role, false, "5s 9MB "}, {nil, nil, true, "0 9MB "},
+		} {
+			g, tx := &got{}, as(w.ann, c.settings...)
+			tx.RoleSettings, tx.ReadWrite = c.role, c.write
+			var err error
+			if c.write {
+				err = b.Write(t.Context(), tx, []pg.Statement{statement(look)}, g, always)
+			} else {
+				err = b.Read(t.Context(), tx, []pg.Statement{statement(look)}, g)
+			}
+			if err != nil {
+				return err
+			}
+			if g.rows[0][0] != c.want {
+				t.Errorf("operation %d has %q, want %q", i, g.rows[0][0], c.want)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestBatchThatFailsLeavesNothing(t *testing.T) {
 	w := newWorld(t)
 	db := run(t, pg.Options{DSN: w.dsn, MaxConns: 1})

@@ -12,7 +12,7 @@ import (
 type Snapshot struct {
 	// Xmin is the lowest transaction that was still running: all before it are over.
 	Xmin uint64
-	// Xmax is the first transaction that had not begun.
+	// Xmax follows the highest transaction that was over: all from it on were not, whether they had begun or not.
 	Xmax uint64
 	// running are those in between that were not over, ascending.
 	running []uint64

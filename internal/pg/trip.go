@@ -28,8 +28,9 @@ type trip struct {
 	guard   int  // the step of a Guard's statement, 0 without: the first step is begin
 
 	// Of a Batch.
-	inside    bool // the transaction is open already
-	savepoint bool // nothing of this may stay
+	inside    bool     // the transaction is open already
+	savepoint bool     // nothing of this may stay
+	unset     []string // parameters that an operation before has set
 
 	// Of a pipeline that several trips share.
 	places *places // whose queue may be taken along, nil for those who share with nobody
@@ -39,6 +40,7 @@ type trip struct {
 
 	settings settings
 	out      []byte // the messages to send
+	outside  []outside
 	steps    []step
 	tooLarge error // what cannot be encoded
 
@@ -87,14 +89,15 @@ const largestPooled = 64 << 10
 func (t *trip) recycle() {
 	t.settings.reset()
 	clear(t.steps[:cap(t.steps)])
-	s, out := t.settings, t.out[:0]
+	t.clearOut()
+	s, out := t.settings, t.out
 	if cap(s.values) > largestPooled {
 		s = settings{}
 	}
 	if cap(out) > largestPooled {
 		out = nil
 	}
-	*t = trip{canceller: canceller{over: t.over}, settings: s, out: out, steps: t.steps[:0]}
+	*t = trip{canceller: canceller{over: t.over}, settings: s, out: out, outside: t.outside, steps: t.steps[:0]}
 	tripPool.Put(t)
 }
 
@@ -108,7 +111,7 @@ func (t *trip) run(tx *Tx, statements []Statement) error {
 
 // pipeline sends the messages that queue makes, and passes the answer on.
 func (t *trip) pipeline(queue func()) error {
-	t.out = t.out[:0]
+	t.clearOut()
 	closing := t.closeDead()
 	queue()
 	err := t.exchange()
@@ -137,6 +140,9 @@ func (t *trip) queue(tx *Tx, statements []Statement) {
 		t.send(internal, statementKey{sql: "savepoint slip_read"}, nil, nil)
 	}
 	t.settings.of(tx)
+	for _, name := range t.unset {
+		t.settings.unset(name)
+	}
 	t.sendText(t.settings.sql, "", "", t.settings.args)
 	if tx.PreRequest != "" {
 		t.settings.sql = append(append(append(t.settings.sql[:0], "select "...), tx.PreRequest...), "()"...)
@@ -190,7 +196,7 @@ func (t *trip) execute(statement int, p *prepared, args [][]byte, formats []int1
 		p.sent = true
 	}
 	t.bind = pgproto3.Bind{PreparedStatement: p.name, Parameters: args, ResultFormatCodes: formats}
-	t.encode(&t.bind)
+	t.encodeBind()
 	t.encode(&t.runAll)
 	t.steps = append(t.steps, s)
 }
@@ -267,7 +273,8 @@ func (t *trip) restartSink() bool {
 
 // rollback ends a transaction that an error has left open.
 func (t *trip) rollback() {
-	t.out, t.steps, t.status = t.out[:0], t.steps[:0], 0
+	t.clearOut()
+	t.steps, t.status = t.steps[:0], 0
 	t.encode(&pgproto3.Query{String: "rollback"})
 	_ = t.exchange() // the status tells
 }

@@ -63,14 +63,21 @@ func (s *settings) reset() {
 }
 
 func (s *settings) set(name, value string) {
+	start := len(s.values)
+	s.values = append(s.values, value...)
+	s.put(name, s.values[start:len(s.values):len(s.values)])
+}
+
+// unset gives a parameter the value that it has in the session.
+func (s *settings) unset(name string) { s.put(name, nil) }
+
+func (s *settings) put(name string, value []byte) {
 	if len(s.args) == 0 {
 		s.sql = append(s.sql, "select "...)
 	} else {
 		s.sql = append(s.sql, ", "...)
 	}
-	start := len(s.values)
-	s.values = append(s.values, value...)
-	s.args = append(s.args, s.values[start:len(s.values):len(s.values)])
+	s.args = append(s.args, value)
 	s.sql = append(s.sql, "pg_catalog.set_config("...)
 	s.sql = appendLiteral(s.sql, name)
 	s.sql = append(s.sql, ", $"...)

@@ -34,7 +34,8 @@ func (t *trip) conclude(tx *Tx, decide Decide, grace time.Duration) error {
 	}
 	_ = t.wire.Conn().SetDeadline(time.Now().Add(grace)) // errs on a closed connection only, which the exchange notices
 	t.used = true
-	t.out, t.steps, t.at, t.status = t.out[:0], t.steps[:0], 0, 0
+	t.clearOut()
+	t.steps, t.at, t.status = t.steps[:0], 0, 0
 	switch {
 	case !commit:
 		t.encode(&pgproto3.Query{String: "set constraints all immediate; rollback"})

@@ -21,7 +21,8 @@ const (
 	ArgMaxRows                   // db-max-rows, or Arg.Most
 	ArgList                      // a text array literal of the Query.Values in Arg.Values
 	ArgCursor                    // the Arg.Index-th value of the cursor
-	ArgPayload                   // Payload.JSON
+	ArgPayload                   // Payload.Document
+	ArgColumn                    // the Arg.Index-th of Payload.Arrays
 	ArgRaw                       // Payload.Raw
 	ArgBytes                     // Payload.Raw in bytea's hexadecimal form
 	ArgField                     // the value of Payload.Fields[Arg.Index]
@@ -72,6 +73,7 @@ func bind(dst [][]byte, args []Arg, r *request.Request, o Options, cursor [][]by
 	}
 	buf := make([]byte, 0, size)
 	dst = slices.Grow(dst, len(args))
+	var arrays [][]byte
 	for i := range args {
 		switch a := &args[i]; a.Kind {
 		case ArgText:
@@ -79,7 +81,12 @@ func bind(dst [][]byte, args []Arg, r *request.Request, o Options, cursor [][]by
 		case ArgCursor:
 			dst = append(dst, cursor[a.Index])
 		case ArgPayload:
-			dst = append(dst, r.Payload.JSON)
+			dst = append(dst, r.Payload.Document())
+		case ArgColumn:
+			if arrays == nil {
+				arrays = r.Payload.Arrays()
+			}
+			dst = append(dst, arrays[a.Index])
 		case ArgRaw:
 			dst = append(dst, r.Payload.Raw)
 		case ArgBytes:

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/slipstream-go/slipstream/internal/request"
 	"github.com/slipstream-go/slipstream/internal/schema"
@@ -24,213 +23,25 @@ func (b *builder) fill(out *Read, root *node, a answer) *Fill {
 	if kind, because := f.refuse(out); because != "" {
 		return &Fill{Because: because, Hindrance: kind}
 	}
-	f.keyed = out.Keyset == nil && f.shows(root)
-	f.level(root, noLevel)
+	f.keyed = out.Keyset == nil && out.Function == nil && f.shows(root)
+	if out.Function == nil {
+		f.level(root, noLevel)
+	} else { // its rows come from what it reads
+		if root.relation != nil {
+			f.keep(root.relation.Name)
+		}
+		for _, c := range root.children {
+			f.level(c, noLevel)
+		}
+	}
 	f.keyed = f.keyed && len(f.out.Levels) > 0
 	f.out.keyed = f.keyed
 	slices.Sort(f.out.Tables)
 	f.out.Tables = slices.Compact(f.out.Tables)
 	f.out.Settings = schema.SortSettings(f.out.Settings)
-	f.settle()
+	f.settle(out.Function != nil)
 	f.statements(out)
 	return &f.out
-}
-
-// refuse says why the answer must not be kept, or nothing.
-func (f *fillBuilder) refuse(out *Read) (Hindrance, string) {
-	switch {
-	case out.Function != nil:
-		return ByFunction, "calls a function"
-	case out.Format == Explained:
-		return ByFormat, "is a query plan"
-	case out.Format != Body:
-		return ByFormat, "is streamed"
-	case out.EstimateSQL != "":
-		return ByEstimate, "has an estimated count"
-	case f.answer.render == renderCustom:
-		return ByFormat, "is rendered by a function of the database"
-	case f.answer.render == renderGeoJSON:
-		return ByFormat, "is rendered by PostGIS"
-	}
-	if because := f.refusePolicies(f.root); because != "" {
-		return ByPolicy, because
-	}
-	if because := f.refuseRelations(f.root); because != "" {
-		return ByRelation, because
-	}
-	return ByExpression, f.refuseLevel(f.root)
-}
-
-// refusePolicies looks at what the configuration says of relations.
-func (f *fillBuilder) refusePolicies(n *node) string {
-	names := []schema.Name{}
-	if n.relation != nil {
-		names = append(names, n.relation.Name)
-	}
-	if n.junction != "" {
-		names = append(names, n.rel.Junction.Table)
-	}
-	for _, name := range names {
-		if f.options.Policies.off(name) {
-			return name.Name + " is not to be kept"
-		}
-	}
-	because := ""
-	for _, c := range n.children {
-		because = firstOf(because, f.refusePolicies(c))
-	}
-	return because
-}
-
-// refuseRelations looks at what is behind the relations of a level and of those below.
-func (f *fillBuilder) refuseRelations(n *node) string {
-	if n.relation == nil {
-		return "" // the result of a function, see refuseLevel
-	}
-	because := opaque(n.relation)
-	if n.junction != "" {
-		because = firstOf(because, opaque(f.snapshot.Relations[n.rel.Junction.Table]))
-	}
-	for _, c := range n.children {
-		because = firstOf(because, f.refuseRelations(c))
-	}
-	return because
-}
-
-// refuseLevel looks at what a level and those below compute.
-func (f *fillBuilder) refuseLevel(n *node) string {
-	if n.relation == nil || n.rel != nil && n.rel.Function != nil {
-		return "has a computed relationship"
-	}
-	because := ""
-	for _, list := range [][]selected{n.fields, n.extra} {
-		for i := range list {
-			because = firstOf(because, n.refuseOutput(&list[i]))
-		}
-	}
-	for i := range n.order {
-		if o := &n.order[i]; o.table == "" { // else an output of an embed, which is looked at there
-			because = firstOf(because, n.refuseField(&o.field), n.refuseOperators(&o.field))
-		}
-	}
-	for i := range n.where {
-		because = firstOf(because, f.refusePredicate(n, &n.where[i]))
-	}
-	for _, c := range n.children {
-		because = firstOf(because, f.refuseLevel(c))
-	}
-	return because
-}
-
-func firstOf(reasons ...string) string {
-	for _, r := range reasons {
-		if r != "" {
-			return r
-		}
-	}
-	return ""
-}
-
-func opaque(r *schema.Relation) string {
-	switch {
-	case r == nil:
-		return "has a junction that is not exposed"
-	case r.Reach.Opaque != "":
-		return r.Name.Name + " " + r.Reach.Opaque
-	}
-	return ""
-}
-
-// refuseField knows only columns as they are stored: a computed field is a function.
-func (n *node) refuseField(f *field) string {
-	if f.present || f.column.Name == "*" {
-		return ""
-	}
-	if _, ok := n.relation.Column(f.column.Name); !ok {
-		return "has a computed field"
-	}
-	if f.transform != (schema.Name{}) {
-		return "has a data representation"
-	}
-	return ""
-}
-
-func (n *node) refuseOutput(s *selected) string {
-	if s.table != "" {
-		return "" // an output of an embed, which is looked at there
-	}
-	if because := n.refuseField(&s.field); because != "" {
-		return because
-	}
-	column, ok := n.relation.Column(s.column.Name)
-	if !ok {
-		return ""
-	}
-	if s.aggregate != request.NoAggregate && s.aggregate != request.Count {
-		if because := n.refuseOperators(&s.field); because != "" {
-			return because
-		}
-	}
-	for _, cast := range []string{s.cast, s.aggregateCast} {
-		dated := len(s.column.Path) == 0 && isDate(column.Type)
-		if cast != "" && !stillTypes[strings.ToLower(cast)] && (!dated || !isDate(strings.ToLower(cast))) {
-			return "has a cast to " + cast
-		}
-	}
-	return ""
-}
-
-// refuseOperators: the operators of PostgreSQL's own types and of enums are known, those of extensions are not.
-func (n *node) refuseOperators(f *field) string {
-	column, ok := n.relation.Column(f.column.Name)
-	if ok && strings.Contains(column.Type, ".") && len(column.Enum) == 0 {
-		return "compares values of a type that is not PostgreSQL's own"
-	}
-	return ""
-}
-
-func (f *fillBuilder) refusePredicate(n *node, p *predicate) string {
-	switch {
-	case p.embed != nil:
-		f.tested[p.embed] = true
-		return ""
-	case p.condition == nil:
-		for i := range p.children {
-			if because := f.refusePredicate(n, &p.children[i]); because != "" {
-				return because
-			}
-		}
-		return ""
-	}
-	if because := firstOf(n.refuseField(&p.field), n.refuseOperators(&p.field)); because != "" {
-		return because
-	}
-	column, _ := n.relation.Column(p.field.column.Name)
-	if c := p.condition; c.Value != request.NoValue && len(c.Column.Path) == 0 && !p.field.tsvector && !still(column) {
-		f.out.Moving = append(f.out.Moving, c.Value)
-	}
-	return ""
-}
-
-// stillTypes are the types whose input does not depend on the time.
-var stillTypes = map[string]bool{
-	"text": true, "character varying": true, "varchar": true, "character": true, "bpchar": true, "name": true, `"char"`: true,
-	"smallint": true, "integer": true, "bigint": true, "int": true, "int2": true, "int4": true, "int8": true,
-	"numeric": true, "decimal": true, "real": true, "double precision": true, "float4": true, "float8": true,
-	"boolean": true, "bool": true, "uuid": true, "json": true, "jsonb": true, "bytea": true, "tsvector": true,
-	"inet": true, "cidr": true, "macaddr": true, "bit": true, "bit varying": true,
-}
-
-func still(c *schema.Column) bool {
-	return stillTypes[strings.TrimSuffix(c.Type, "[]")] || len(c.Enum) > 0
-}
-
-func isDate(name string) bool {
-	switch name {
-	case "date", "timestamp without time zone", "timestamp with time zone", "timestamp", "timestamptz":
-		return true
-	}
-	return false
 }
 
 // shows is true where each row of the answer, and of every embed, is a row of a relation.

@@ -17,6 +17,8 @@ type Write struct {
 	Key []string
 	// Upsert is true when the result tells how many rows were inserted, in WrittenInserted.
 	Upsert bool
+	// Arrays is true when the payload is bound as an array for each column.
+	Arrays bool
 }
 
 // The columns of a Body result of a write. Their order is PostgREST's, whose users read it in EXPLAIN VERBOSE.
@@ -99,6 +101,7 @@ type mutation struct {
 	returning []string
 	defaults  bool // absent keys take the column's default instead of NULL
 	array     bool // the payload is an array
+	arrays    bool // the payload is bound as an array for each column
 	parsers   map[[2]string]schema.Name
 }
 
@@ -129,6 +132,7 @@ func (b *builder) mutation(root *node, relation *schema.Relation) (*mutation, er
 	switch r.Method {
 	case "POST":
 		m.upsert(r)
+		m.arrays = r.Payload.Columnar && m.fitsArrays()
 	case "PUT":
 		m.counted, m.conflict, m.defaults = true, relation.PrimaryKey, false
 		return m, m.checkPut(r)
@@ -232,7 +236,7 @@ func NotThatRow() error {
 // write assembles the statement.
 func (b *builder) write(root *node, m *mutation, a answer) (*Write, error) {
 	r := b.request
-	out := &Write{Relation: m.relation, Upsert: r.Method == "PUT" || r.Method == "POST" && r.Prefer.Resolution == "merge-duplicates"}
+	out := &Write{Relation: m.relation, Arrays: m.arrays, Upsert: r.Method == "PUT" || r.Method == "POST" && r.Prefer.Resolution == "merge-duplicates"}
 	out.Media, out.Renames, out.Settings = a.media, b.renames, root.settings()
 	if r.Method == "POST" && r.Prefer.Return == "headers-only" {
 		out.Key = m.key()

@@ -144,6 +144,8 @@ func (m *mutation) writeUpdate(s *sqlBuilder, table string) {
 // writePayload puts the payload as a row source slip_body.
 func (m *mutation) writePayload(s *sqlBuilder) {
 	switch {
+	case m.arrays:
+		m.writeArrays(s)
 	case len(m.columns) > 0 && m.defaults:
 		m.writeDocument(s)
 		s.put(", LATERAL ")

@@ -13,6 +13,8 @@ type jsonRows struct {
 	opening byte // '{' or '[', anything else for a scalar
 	rows    int
 	ragged  bool // the rows are not all objects with the same keys
+	// shuffled is true when the rows do not all have their keys in the order of the first one, and once.
+	shuffled bool
 
 	alienAt, alien int // where the first row that differs is, and its number from 1
 }
@@ -105,6 +107,7 @@ func (t *jsonRows) row(i int) int {
 				return end
 			}
 			keys.other(t.s[i+1 : end-1])
+			t.shuffled = true
 		}
 		if i, more = t.member(end, 2); i < 0 {
 			return i

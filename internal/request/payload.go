@@ -11,7 +11,7 @@ type Payload struct {
 	Kind PayloadKind
 	// JSON is what is bound as the json parameter of a JSONPayload: the body itself, or what CSV and the form of a
 	// relation became. An array without rows, and a scalar without columns=, is [] without white space. It is empty
-	// for a function called with an empty body.
+	// for a function called with an empty body, and for a Columnar payload of CSV until Document makes it.
 	JSON []byte
 	// Object is true where JSON is one object (json_to_record), false where it is an array (json_to_recordset).
 	Object bool
@@ -21,6 +21,10 @@ type Payload struct {
 	// Columns are the columns to write or the arguments given, sorted as bytes, each once: those of columns= where
 	// it counts (JSON, but not with PUT), else the keys that all objects have.
 	Columns []string
+	// Columnar is true where Arrays gives the same rows: there are many, all with the same keys in the same order.
+	Columnar bool
+	order    []int
+	csv      *csvRows // what a Columnar payload is made of, if it was CSV
 	// Fields are those of a FormPayload, in their order and with repetitions (variadic arguments).
 	Fields []FormField
 	// Raw is the body of a RawPayload, the value of a function's single unnamed parameter.
@@ -97,7 +101,11 @@ func (r *Request) readJSON(body []byte) (*Payload, *apierr.Error) {
 	case t.rows == 0 || t.opening != '{' && t.opening != '[':
 		return &Payload{JSON: []byte("[]")}, nil
 	}
-	return &Payload{JSON: body, Object: t.opening == '{', Rows: t.rows, Columns: t.names()}, nil
+	p := &Payload{JSON: body, Object: t.opening == '{', Rows: t.rows, Columns: t.names()}
+	if p.Rows >= leastColumnar {
+		p.setOrder(t.order())
+	}
+	return p, nil
 }
 
 // readColumnsOnly leaves it to PostgreSQL to find what it needs of the columns

@@ -24,7 +24,7 @@ var bodies = []struct {
 	{"spaced", "application/json", jsonOf(1000, "\n  {\n    \"id\": %d,\n    \"name\": \"Lamp, green\",\n    \"price\": 19.90,\n    \"active\": true\n  }"), 6},
 	{"text", "application/json", jsonOf(1000, `{"id":%d,"body":"`+strings.Repeat("The quick brown fox jumps. ", 40)+`"}`), 6},
 	{"unicode", "application/json", jsonOf(1000, `{"id":%d,"body":"`+strings.Repeat("Съешь ещё этих мягких булок. ", 20)+`"}`), 6},
-	{"csv", "text/csv", csvOf(1000), 22},
+	{"csv", "text/csv", csvOf(1000), 24},
 	{"form", "application/x-www-form-urlencoded", []byte("id=1&name=Lamp%2C+green&price=19.90"), 10},
 }
 

@@ -20,7 +20,7 @@ func (p *Payload) Chunks(size int) iter.Seq[Chunk] {
 		if p.Rows <= 0 {
 			return
 		}
-		t := jsonText{s: p.JSON}
+		t := jsonText{s: p.Document()}
 		i := t.blank(0)
 		if t.s[i] != '[' {
 			yield(Chunk{JSON: t.s[i:t.value(i, 0)], Rows: 1})

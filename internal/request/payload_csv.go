@@ -18,22 +18,29 @@ const byteOrderMark = "\ufeff"
 
 // readCSV turns lines into an array of objects, whose keys are the fields of the
 // first line and whose values are texts, or null for NULL. It gives up when that
-// has more than most bytes.
+// has more than most bytes. Many lines are only checked: their array is made when
+// it is asked for.
 func readCSV(body []byte, most int) (*Payload, *apierr.Error) {
 	if err := checkBytes(body); err != nil {
 		return nil, err
 	}
-	c := csvRows{csvText: csvText{s: body}, most: most}
+	c := &csvRows{csvText: csvText{s: body}}
 	if bytes.HasPrefix(body, []byte(byteOrderMark)) {
 		c.i = len(byteOrderMark)
 	}
-	if !c.header() || !c.convert() {
+	if !c.header() || !c.check(most) {
 		return nil, c.fault
 	}
-	if c.rows == 0 {
-		return &Payload{JSON: c.dst}, nil
+	p := &Payload{Rows: c.rows}
+	if c.rows > 0 {
+		p.Columns = c.keys.names()
 	}
-	return &Payload{JSON: c.dst, Rows: c.rows, Columns: c.keys.names()}, nil
+	if order := c.order(); c.rows >= leastColumnar && order != nil {
+		p.Columnar, p.order, p.csv = true, order, c
+	} else {
+		p.JSON = c.json()
+	}
+	return p, nil
 }
 
 // checkBytes is checkText for a body.
@@ -47,16 +54,17 @@ func checkBytes(body []byte) *apierr.Error {
 	return nil
 }
 
-// csvRows converts CSV to JSON.
+// csvRows converts CSV to JSON, or to arrays.
 type csvRows struct {
 	csvText
 	keys keySet
 	// members are what stands before each value: the name and a colon. It is nil
 	// where a later field has the same name, as the last one counts.
 	members [][]byte
+	first   int // where the second line begins
 	rows    int
-	dst     []byte
-	most    int // how long dst may get
+	size    int // of the JSON, in bytes
+	scratch []byte
 }
 
 // header reads the names of the columns.
@@ -82,45 +90,49 @@ func (c *csvRows) header() bool {
 	return true
 }
 
-// convert appends an array of all lines that have something in them.
-func (c *csvRows) convert() bool {
-	c.dst = append(make([]byte, 0, 2*len(c.s)+64), '[')
+// order gives the place in the payload's Columns of each field, or nil when a name is there twice.
+func (c *csvRows) order() []int {
+	if len(c.members) != len(c.keys.sorted) {
+		return nil
+	}
+	order := make([]int, len(c.members))
+	for i, m := range c.members {
+		order[i], _ = c.keys.find(c.keys.unescape(m[1 : len(m)-len(`":`)]))
+	}
+	return order
+}
+
+// check reads all lines that have something in them, and finds out how large their JSON is.
+func (c *csvRows) check(most int) bool {
+	c.first, c.size = c.i, len("[]")
 	for c.i < len(c.s) {
 		if c.endLine() {
 			continue
 		}
-		if c.rows > 0 {
-			c.dst = append(c.dst, ',')
-		}
-		if !c.row() {
+		if !c.checkRow() {
 			return false
 		}
-		if c.rows++; len(c.dst) > c.most {
-			return c.tooLarge()
+		if c.rows++; c.size > most {
+			return c.tooLarge(most)
 		}
 	}
-	c.dst = append(c.dst, ']')
+	c.scratch = nil
 	return true
 }
 
-// row appends an object.
-func (c *csvRows) row() bool {
-	c.dst = append(c.dst, '{')
-	start, opening, n := c.i, len(c.dst), 0
+func (c *csvRows) checkRow() bool {
+	start, n := c.i, 0
+	c.size += len(",{}")
 	for more := true; more; n++ {
 		f, ok := c.field()
 		if !ok {
 			return false
 		}
-		if more = !f.last; n >= len(c.members) || c.members[n] == nil {
-			continue
+		if more = !f.last; n < len(c.members) && c.members[n] != nil {
+			c.scratch = c.member(c.scratch[:0], n, f)
+			c.size += len(c.scratch) + len(",")
 		}
-		if len(c.dst) > opening {
-			c.dst = append(c.dst, ',')
-		}
-		c.member(c.members[n], f)
 	}
-	c.dst = append(c.dst, '}')
 	if n == len(c.members) {
 		return true
 	}
@@ -129,21 +141,59 @@ func (c *csvRows) row() bool {
 	return false
 }
 
-func (c *csvRows) member(name []byte, f csvField) {
-	c.dst = append(c.dst, name...)
-	if string(f.text) == "NULL" {
-		c.dst = append(c.dst, "null"...)
-		return
+// each gives the fields of all rows, which are known to be well-formed.
+func (c *csvRows) each(field func(n int, f csvField)) {
+	for c.i = c.first; c.i < len(c.s); {
+		if c.endLine() {
+			continue
+		}
+		for n, more := 0, true; more; n++ {
+			f, _ := c.field()
+			field(n, f)
+			more = !f.last
+		}
 	}
-	c.dst = append(appendCSVField(append(c.dst, '"'), f), '"')
 }
 
-func (c *csvRows) tooLarge() bool {
+// json makes an array of all rows.
+func (c *csvRows) json() []byte {
+	dst := append(make([]byte, 0, c.size), '[')
+	c.each(func(n int, f csvField) {
+		if n == 0 {
+			dst = append(dst, '{')
+		}
+		if c.members[n] != nil {
+			dst = append(c.member(dst, n, f), ',')
+		}
+		if f.last {
+			dst[len(dst)-1] = '}' // there is a last field of each name
+			dst = append(dst, ',')
+		}
+	})
+	if c.rows > 0 {
+		dst = dst[:len(dst)-1]
+	}
+	return append(dst, ']')
+}
+
+// member appends the n-th name and its value.
+func (c *csvRows) member(dst []byte, n int, f csvField) []byte {
+	dst = append(dst, c.members[n]...)
+	if f.null() {
+		return append(dst, "null"...)
+	}
+	return append(appendCSVField(append(dst, '"'), f), '"')
+}
+
+// null reports whether the field is no text.
+func (f csvField) null() bool { return string(f.text) == "NULL" }
+
+func (c *csvRows) tooLarge(most int) bool {
 	c.fault = &apierr.Error{
 		Code:    "SLIP103",
 		Status:  http.StatusRequestEntityTooLarge,
 		Message: "The CSV is too large",
-		Details: fmt.Sprintf("As JSON its first %d rows already have more than %d bytes", c.rows, c.most),
+		Details: fmt.Sprintf("As JSON its first %d rows already have more than %d bytes", c.rows, most),
 		Hint:    "Send it in several requests.",
 	}
 	return false

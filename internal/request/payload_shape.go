@@ -20,8 +20,11 @@ func (p *Payload) AppendShape(dst []byte) []byte {
 	if p.Object {
 		flags |= 2
 	}
-	if len(p.JSON) == 0 {
+	if len(p.JSON) == 0 && p.csv == nil {
 		flags |= 4
+	}
+	if p.Columnar {
+		flags |= 8
 	}
 	dst = append(dst, flags, byte(p.Kind))
 	text := func(s string) {

@@ -168,6 +168,7 @@ type exchange struct {
 	catalog *Catalog
 	caller  *auth.Caller
 
+	arrays   bool   // the payload is bound as arrays
 	sent     []byte // the body, as it was sent, where the request is to be done once
 	tx       pg.Tx
 	settings [8]pg.Setting // room for those of tx

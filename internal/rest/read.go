@@ -24,6 +24,15 @@ func (x *exchange) run() error {
 		return err
 	}
 	x.info.MarkTiming(telemetry.PhaseParse)
+	if err = x.perform(); x.againAsJSON(err) {
+		x.req.Payload.Columnar = false
+		err = x.perform()
+	}
+	return err
+}
+
+// perform plans the request and does it.
+func (x *exchange) perform() error {
 	p, err := x.plan()
 	if err != nil {
 		return err
@@ -38,6 +47,7 @@ func (x *exchange) run() error {
 	if err != nil {
 		return err
 	}
+	x.arrays = p.write != nil && p.write.Arrays
 	x.info.SetRoute(p.route)
 	x.info.SetRole(x.caller.Role)
 	x.info.MarkTiming(telemetry.PhasePlan)

@@ -81,8 +81,8 @@ func (s *Shape) look(r *http.Request) (kind, because string) {
 	if err != nil {
 		return byRefusal, refused(err)
 	}
-	if req.Target != request.Relation {
-		return byTarget, "is not of a relation"
+	if req.Target == request.Root {
+		return byTarget, "is the root"
 	}
 	if req.IfMatch != nil {
 		return byCondition, "has a condition"

@@ -2,9 +2,9 @@ package rest
 
 import (
 	"errors"
-	"io"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/slipstream-go/slipstream/internal/apierr"
 	"github.com/slipstream-go/slipstream/internal/pg"
@@ -22,31 +22,17 @@ func (x *exchange) readBody() error {
 	if x.keyed() {
 		x.sent = body
 	}
-	x.req.Payload, err = x.req.ReadPayload(body)
+	if x.req.Payload, err = x.req.ReadPayload(body); err == nil && x.held && x.req.Payload != nil {
+		x.req.Payload.Columnar = false // an error would end the batch's transaction: there is no second try
+	}
 	return err
 }
 
-// body reads the body, up to the configured size.
-func (h *Handler) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	if r.ContentLength > h.options.MaxBody {
-		return nil, h.bodyTooLarge() // before a client that expects 100 is told to send it
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.options.MaxBody))
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return nil, h.bodyTooLarge()
-	case err != nil:
-		return nil, &apierr.Error{Code: "PGRST102", Message: "The body could not be read", Cause: err}
-	}
-	return body, nil
-}
-
-func (h *Handler) bodyTooLarge() error {
-	return &apierr.Error{
-		Code: "SLIP104", Message: "The body is larger than " + strconv.FormatInt(h.options.MaxBody, 10) + " bytes",
-		Hint: "Send it in parts, or have request-max-body raised",
-	}
+// againAsJSON reports whether a write has failed that had its payload bound as arrays, because of the values: of several
+// wrong ones, and of other reasons to refuse it, clients are to hear first what they hear of a payload that is not.
+func (x *exchange) againAsJSON(err error) bool {
+	var refused *pg.Error
+	return x.arrays && errors.As(err, &refused) && strings.HasPrefix(refused.Code, "22")
 }
 
 var writeFormats = []int16{plan.WrittenBody: 1, plan.WrittenInserted: 0}

@@ -50,9 +50,10 @@ func Load(ctx context.Context, q pg.Querier, o Options) (*Snapshot, error) {
 		{"indexes", l.readIndexes},
 		{"foreign keys", l.foreignKeys},
 		{"views", l.views},
-		{"what is behind the relations", l.readReach},
 		{"computed relationships", l.computedRelationships},
 		{"functions", l.functions},
+		{"computed fields", l.computedFields},
+		{"what is behind relations and functions", l.readReach},
 		{"representations", l.representations},
 		{"media handlers", l.mediaHandlers},
 	}

@@ -6,13 +6,13 @@ import (
 )
 
 // Reach is what the rows that a caller sees of a relation depend on, besides the caller's role: everything behind it, through views,
-// policies and the functions in them.
+// policies and the functions in them. For a function, it is the same of its result.
 type Reach struct {
 	// Tables are the OIDs of the tables whose rows are read, those of partitions and of inheriting tables included, in ascending
 	// order.
 	Tables []uint32
 	// Single is true where the rows are those of one ordinary table, as they are stored, less those that policies hide
-	// which look at nothing but the row and Settings. Tables then has its OID alone.
+	// which look at nothing but the row and Settings: not at other rows of the table either. Tables then has its OID alone.
 	Single bool
 	// Settings are the settings that are read, in a stable order.
 	Settings []SettingRead
@@ -72,20 +72,37 @@ type reachGraph struct {
 
 // of follows everything from one relation.
 func (g *reachGraph) of(oid uint32) Reach {
-	w := reachWalk{graph: g, seen: map[uint32]bool{}}
+	w := newReachWalk(g)
+	w.root = oid
 	w.relation(oid)
 	r := &w.reach
 	slices.Sort(r.Tables)
 	r.Settings = SortSettings(r.Settings)
 	root := g.relations[oid]
-	r.Single = root != nil && root.kind == Table && len(r.Tables) == 1 && r.Opaque == ""
+	r.Single = root != nil && root.kind == Table && len(r.Tables) == 1 && !w.circle && r.Opaque == ""
+	return w.reach
+}
+
+// ofFunction follows everything from one function.
+func (g *reachGraph) ofFunction(oid uint32) Reach {
+	w := newReachWalk(g)
+	w.function(oid)
+	slices.Sort(w.reach.Tables)
+	w.reach.Settings = SortSettings(w.reach.Settings)
 	return w.reach
 }
 
 type reachWalk struct {
-	graph *reachGraph
-	seen  map[uint32]bool // relations and functions: an OID in both only makes two walks of one
-	reach Reach
+	graph  *reachGraph
+	root   uint32          // the relation, 0 for a function
+	circle bool            // the root reads itself: by a view or a function whose owner its policies let pass
+	seen   map[uint32]bool // relations
+	calls  map[uint32]bool // functions
+	reach  Reach
+}
+
+func newReachWalk(g *reachGraph) *reachWalk {
+	return &reachWalk{graph: g, seen: map[uint32]bool{}, calls: map[uint32]bool{}}
 }
 
 func (w *reachWalk) opaque(reason string) {
@@ -96,6 +113,7 @@ func (w *reachWalk) opaque(reason string) {
 
 func (w *reachWalk) relation(oid uint32) {
 	if w.seen[oid] {
+		w.circle = w.circle || oid == w.root
 		return
 	}
 	w.seen[oid] = true
@@ -142,10 +160,10 @@ func (w *reachWalk) uses(u uses) {
 }
 
 func (w *reachWalk) function(oid uint32) {
-	if w.seen[^oid] {
+	if w.calls[oid] {
 		return
 	}
-	w.seen[^oid] = true
+	w.calls[oid] = true
 	f := w.graph.functions[oid]
 	if f == nil {
 		w.opaque("calls a function that is not known")

@@ -129,3 +129,34 @@ func TestReach(t *testing.T) {
 		})
 	}
 }
+
+func TestReachOfFunctions(t *testing.T) {
+	load := sandbox(t)
+	for _, tc := range []struct{ what, sql, want string }{
+		{"a parsed body", `create function api.f(n int) returns bigint stable begin atomic select count(*) from private.a where id > n; end`, "a"},
+		{"an expression", `create function api.f(n int) returns int stable return n + 1`, ""},
+		{"a default on the clock", `create function api.f(n timestamptz default now()) returns int stable return 1`,
+			"! calls now(), whose result depends on more than its arguments"},
+		{"a constant default", `create function api.f(n int default 1 + 1) returns int stable return n`, ""},
+		{"a text for a body", `create function api.f() returns int stable language sql as 'select 1'`,
+			"! calls f(), whose body is a text that is not looked into"},
+		{"a function in a function", `create function private.g() returns int stable return (select max(id) from private.b);
+			create function api.f() returns int stable return private.g()`, "b"},
+		{"a setting", `create function api.f() returns text stable return current_setting('app.x', true)`, "$app.x"},
+	} {
+		t.Run(tc.what, func(t *testing.T) {
+			s := load(t, exposing("api", "private"), reachBase+tc.sql)
+			tables := map[uint32]string{}
+			for name, r := range s.Relations {
+				tables[r.OID] = name.Name
+			}
+			f := s.Functions[schema.Name{Schema: "api", Name: "f"}]
+			if len(f) != 1 {
+				t.Fatalf("%d functions", len(f))
+			}
+			if got := describeReach(t, tables, f[0].Reach); got != tc.want {
+				t.Errorf("got  %s\nwant %s", got, tc.want)
+			}
+		})
+	}
+}

@@ -85,6 +85,8 @@ type Relation struct {
 	Indexes [][]string `json:"indexes,omitempty"`
 	// Reach is what the rows depend on.
 	Reach Reach `json:"-"`
+	// Computed are the computed fields, by the function's name.
+	Computed map[Name]*ComputedField `json:"-"`
 	// Columns in ordinal order.
 	Columns []Column `json:"columns"`
 	byName  map[string]int
@@ -227,6 +229,8 @@ type Function struct {
 	Isolation string `json:"isolation,omitempty"`
 	// Settings are the function's SET clauses that db-hoisted-tx-settings lets apply to the whole transaction.
 	Settings []Setting `json:"settings,omitempty"`
+	// Reach is what the result depends on, besides the arguments.
+	Reach Reach `json:"-"`
 }
 
 // Param of a function (IN, INOUT and VARIADIC only).

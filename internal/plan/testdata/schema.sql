@@ -151,3 +151,11 @@ create table api.a23456789_123456789_123456789_123456789_123456789_123456789_124
 insert into api.a23456789_123456789_123456789_123456789_123456789_123456789_123 values (1, 2);
 insert into api.a23456789_123456789_123456789_123456789_123456789_123456789_124 values (1, 1), (2, 1);
 analyze;
+
+-- functions of which it is known what they read
+create function api.review_count(api.films) returns bigint stable
+  begin atomic select count(*) from api.reviews where film_id = $1.id; end;
+create function api.films_since(since int) returns setof api.films stable
+  begin atomic select * from api.films where year >= since; end;
+create function api.reviews_after(day date) returns bigint stable
+  begin atomic select count(*) from api.reviews where day is not null; end;
