@@ -65,12 +65,6 @@ func database(ts *testscript.TestScript, _ bool, _ []string) {
 	t := tb(ts)
 	login, anon := pgtest.Role(t, "login noinherit"), pgtest.Role(t, "nologin")
 	dsn := pgtest.Database(t)
-	t.Cleanup(func() { // the database cannot be dropped before PostgreSQL has noticed that a server is gone
-		poll(ts, "no replication slot", func() (string, bool) {
-			n := pgtest.Value(t, dsn, `select count(*) from pg_replication_slots where database = current_database()`)
-			return n, n == "0"
-		})
-	})
 	pgtest.Exec(t, dsn, "grant "+anon+" to "+login+"; create schema api; grant usage on schema api to "+anon+`;
 		create table api.item (id int primary key); insert into api.item values (1); grant select on api.item to `+anon)
 	ts.Setenv("DSN", dsn)

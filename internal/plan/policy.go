@@ -85,14 +85,15 @@ func shorter(d time.Duration, other *time.Duration) time.Duration {
 	return *other
 }
 
-// settle ends what keep began. What is told by headers or cookies of a request, a cache on the way cannot know.
-func (f *fillBuilder) settle() {
+// settle ends what keep began. What is told by headers or cookies of a request, a cache on the way cannot know, and a
+// function may show more than the relation whose rows it returns.
+func (f *fillBuilder) settle(calls bool) {
 	k := &f.out.Keeping
 	slices.SortFunc(k.Relations, func(a, b schema.Name) int {
 		return cmp.Or(cmp.Compare(a.Schema, b.Schema), cmp.Compare(a.Name, b.Name))
 	})
 	k.Relations = slices.Compact(k.Relations)
-	if slices.ContainsFunc(f.out.Settings, func(s schema.SettingRead) bool {
+	if calls || slices.ContainsFunc(f.out.Settings, func(s schema.SettingRead) bool {
 		return s.Name == "request.headers" || s.Name == "request.cookies"
 	}) {
 		k.Public, k.MaxAge = false, 0
