@@ -1,6 +1,7 @@
 package httpcache
 
 import (
+	"bytes"
 	"maps"
 	"net/http"
 	"slices"
@@ -96,7 +97,8 @@ func merge(to, from http.Header) {
 	}
 }
 
-// answer makes what was recorded one to keep, or nil.
+// answer makes what was recorded one to keep, or nil. It shares no memory with what the source has made, which may hang on
+// to all of the request.
 func (w *recorder) answer() *answer {
 	if !keepable(w.code) {
 		return nil
@@ -109,10 +111,13 @@ func (w *recorder) answer() *answer {
 		switch name {
 		case "Content-Length", "Etag", "Vary", "Server-Timing", "Date", "Connection":
 		default:
-			a.fields = append(a.fields, field{name, slices.Clip(w.header[name])})
+			a.fields = append(a.fields, field{name, slices.Clone(w.header[name])})
 		}
 	}
-	a.vary = slices.Clip(append(slices.Clip(w.header["Vary"]), "Accept-Encoding"))
-	a.setBody(slices.Clip(w.body), w.header.Get("Etag"))
+	a.vary = slices.Concat(w.header["Vary"], []string{"Accept-Encoding"})
+	if cap(w.body) > len(w.body) {
+		w.body = slices.Clip(bytes.Clone(w.body))
+	}
+	a.setBody(w.body, w.header.Get("Etag"))
 	return a
 }
