@@ -1,6 +1,7 @@
 package promises_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 )
@@ -63,14 +64,20 @@ func TestEviction(t *testing.T) {
 
 // relatedWrites changes something of every answer, in one of several ways, and counts those that stayed.
 func relatedWrites(s *site, reads []read, each int) (stayed, changed int) {
+	conn := s.connect()
+	exec := func(sql string) {
+		if _, err := conn.Exec(context.Background(), sql); err != nil {
+			s.t.Fatal(err)
+		}
+	}
 	for i := 1; i <= each; i++ {
-		s.exec([...]string{
+		exec([...]string{
 			fmt.Sprintf("update api.items set v = 100 where id = %d", i),
 			fmt.Sprintf("delete from api.items where id = %d", i),
 			fmt.Sprintf("insert into api.items values (%d, %d, 99) on conflict (id) do update set v = 99", 300_000+i, i),
 			fmt.Sprintf("update api.items set grp = %d where id = %d", each+i, 5*i),
 		}[i%4])
-		s.exec(fmt.Sprintf("update api.named set at = '2019-01-01', owner = 'o%d' where owner = 'o%d'", i, each+i))
+		exec(fmt.Sprintf("update api.named set at = '2019-01-01', owner = 'o%d' where owner = 'o%d'", i, each+i))
 	}
 	s.quiesce()
 	for i := range reads {
