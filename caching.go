@@ -87,11 +87,14 @@ func (c Config) cacheBudget() uint64 {
 	return uint64(max(limit/4, least))
 }
 
-// before puts the cache before the data API. Each configuration has keys of its own.
+// before puts the cache before the data API. Each configuration has keys of its own. What is remembered of the shapes of
+// requests, about 150 bytes of each, is a small part of the budget.
 func (k *caching) before(data *rest.Handler, cfg Config, metrics *telemetry.Metrics) *httpcache.Handler {
+	const fewest, most, bytesPerShape = 1 << 10, 1 << 16, 1 << 10
 	return httpcache.New(httpcache.Options{
 		Cache: k.cache, Source: cachedSource{data}, Silent: cfg.SilentCache, Generation: k.generation.Add(1), Metrics: metrics,
-		Tags: cfg.tagFields(),
+		Shapes: int(min(max(cfg.cacheBudget()/bytesPerShape, fewest), most)),
+		Tags:   cfg.tagFields(),
 	})
 }
 

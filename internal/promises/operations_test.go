@@ -23,7 +23,7 @@ func TestPublicationChanged(t *testing.T) {
 				status := s.CacheStatus()
 				return status.Mode != "wal" || status.Tables < 2
 			})
-			for range 20 {
+			for range 6 {
 				s.get("/docs")
 				s.exec("update api.docs set v = v + 1")
 				since := time.Now()

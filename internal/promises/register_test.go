@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -63,7 +64,7 @@ type registers struct {
 
 // increase counts a register up until ctx ends.
 func (g *registers) increase(ctx context.Context, seed uint64) {
-	conn := g.connect()
+	conn := g.connectWith([...]string{"on", "off"}[seed%2])
 	random := rand.New(rand.NewPCG(seed, 7))
 	for ctx.Err() == nil {
 		id := 1 + random.IntN(len(g.histories))
@@ -125,8 +126,7 @@ func TestRegisters(t *testing.T) {
 	const writers, readers = 4, 4
 	seed := seedOf(t)
 	var network *proxy
-	s := serve(t, `create table registers (id int primary key, v bigint not null default 0);
-		insert into registers select generate_series(1, 16)`, func(s *site) {
+	s := serve(t, registersSchema, func(s *site) {
 		network, s.config.CacheDBURI = through(t, s.config.DBURI)
 	})
 	g := &registers{site: s}
@@ -145,7 +145,7 @@ func TestRegisters(t *testing.T) {
 			all.add(c)
 		})
 	}
-	stalls := scale(3, 60)
+	stalls := scale(2, 60)
 	for range stalls {
 		pause(t, 2*time.Second)
 		network.freeze(true)
@@ -165,6 +165,80 @@ func TestRegisters(t *testing.T) {
 	if all.hits < all.reads/20 {
 		t.Errorf("only %d of %d reads were hits: nothing was tried", all.hits, all.reads)
 	}
+}
+
+// TestOwnWrites counts registers up through the server, and reads each right after the answer, while the feed's network
+// stands still now and then: who has seen his write acknowledged must never see what was there before.
+func TestOwnWrites(t *testing.T) {
+	const clients = 4
+	var network *proxy
+	s := serve(t, registersSchema+";grant update on registers to ANON; "+
+		"create function up(n int) returns bigint language sql as 'update api.registers set v = v + 1 where id = n returning v';", func(s *site) {
+		network, s.config.CacheDBURI = through(t, s.config.DBURI)
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	var writing sync.WaitGroup
+	var mu sync.Mutex
+	var all registerTally
+	for c := range clients {
+		writing.Go(func() {
+			tally := ownWrites(ctx, s, c)
+			mu.Lock()
+			defer mu.Unlock()
+			all.add(tally)
+		})
+	}
+	for range scale(2, 60) {
+		pause(t, time.Second)
+		network.freeze(true)
+		pause(t, 500*time.Millisecond)
+		network.freeze(false)
+	}
+	cancel()
+	writing.Wait()
+	record(t, "Own writes", fmt.Sprintf("%d reads right after writes through the server, and again; %d of them were hits", all.reads, all.hits), all.wrong)
+}
+
+// ownWrites has registers of its own, and asks for each before the write, after it and once more.
+func ownWrites(ctx context.Context, s *site, c int) (tally registerTally) {
+	var values [4]int
+	for n := 0; ctx.Err() == nil; n++ {
+		i := n % len(values)
+		path := fmt.Sprintf("/registers?id=eq.%d&select=v", 1+4*c+i)
+		s.get(path)
+		values[i]++
+		method, target, body := http.MethodPatch, fmt.Sprintf("/registers?id=eq.%d", 1+4*c+i), fmt.Sprintf(`{"v": %d}`, values[i])
+		if n%3 == 0 {
+			method, target, body = http.MethodPost, "/rpc/up", fmt.Sprintf(`{"n": %d}`, 1+4*c+i)
+		}
+		r, err := http.NewRequest(method, "http://"+s.Addr()+target, strings.NewReader(body))
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		response, err := s.client.Do(r)
+		if err != nil {
+			s.t.Error(err)
+			return tally
+		}
+		_ = response.Body.Close()
+		if response.StatusCode >= 300 {
+			s.t.Errorf("%s %s: %s", method, target, response.Status)
+			return tally
+		}
+		for range 3 {
+			a := s.get(path)
+			tally.reads++
+			if a.hit() {
+				tally.hits++
+			}
+			if want := fmt.Sprintf(`[{"v":%d}]`, values[i]); a.body != want {
+				tally.wrong++
+				s.t.Errorf("%s: %s, but %s was written; %v", path, a.body, want, a.Header["Cache-Status"])
+			}
+		}
+	}
+	return tally
 }
 
 // pause lets the programs of a test run for a while.

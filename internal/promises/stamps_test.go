@@ -250,7 +250,7 @@ func (b *bench) stall(reader *pgx.Conn, how stamping) (wrong int) {
 	}
 	done := make(chan error, 1)
 	go func() {
-		_, err := writer.Exec(ctx, "set synchronous_commit = on; update api.registers set v = v + 1 where id = 1")
+		_, err := writer.Exec(ctx, "update api.registers set v = v + 1 where id = 1")
 		done <- err
 	}()
 	eventually(b.t, "the change has come through the feed", func() bool { return b.cache.Status().Recent > 0 })
@@ -285,7 +285,7 @@ func (b *bench) letGo(by *pgx.Conn, pid int64, done chan error) {
 
 // TestStamps fills registers while they are counted up, stamped in each of the ways, and counts what stays wrong.
 func TestStamps(t *testing.T) {
-	s := prepare(t, registersSchema+"; alter role LOGIN set synchronous_commit = on")
+	s := prepare(t, registersSchema)
 	b := follow(t, s)
 	seed := seedOf(t)
 	found := ""
