@@ -146,7 +146,7 @@ func (w *recorder) answer() *answer {
 			a.fields = append(a.fields, field{name, kept(w.header[name])})
 		}
 	}
-	a.vary = append(kept(w.header["Vary"]), "Accept-Encoding")
+	a.vary = kept(append(slices.Clip(w.header["Vary"]), "Accept-Encoding"))
 	body := w.body
 	if cap(body) > len(body)+len(body)/8 {
 		body = bytes.Clone(body)
@@ -157,7 +157,7 @@ func (w *recorder) answer() *answer {
 
 // kept copies the values of a field, which may be a small part of something large of the source's.
 func kept(values []string) []string {
-	out := make([]string, len(values), len(values)+1)
+	out := make([]string, len(values))
 	for i, v := range values {
 		out[i] = strings.Clone(v)
 	}
