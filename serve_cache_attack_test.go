@@ -13,41 +13,7 @@ import (
 	"testing"
 
 	"github.com/slipstream-go/slipstream"
-	"github.com/slipstream-go/slipstream/internal/feed"
 )
-
-// serveCached is serve with a cache that is open.
-func serveCached(t testing.TB, sql string, change ...func(*slipstream.Config)) *site {
-	t.Helper()
-	s := newSite(t, sql)
-	if err := feed.Install(t.Context(), s.dsn, s.login, s.config.DBSchemas); err != nil {
-		t.Fatal(err)
-	}
-	s.config.CacheDBURI = s.dsn // the role that serves may not replicate
-	for _, f := range change {
-		f(&s.config)
-	}
-	t.Cleanup(func() { // after the server's end, and before that of the database
-		eventually(t, "the slot is gone", func() bool {
-			return s.value("select count(*) from pg_replication_slots where database = current_database()") == "0"
-		})
-	})
-	s.run()
-	s.ready()
-	eventually(t, "the cache is open", func() bool { return s.CacheStatus().Mode == "wal" })
-	return s
-}
-
-// hit asks until the answer comes from the cache: what was changed just before must have come back through the feed.
-func (s *site) hit(t *testing.T, path string, headers ...string) answer {
-	t.Helper()
-	var a answer
-	eventually(t, "a hit of "+path, func() bool {
-		a = s.get(path, headers...)
-		return a.Header.Get("Cache-Status") == "Slipstream; hit"
-	})
-	return a
-}
 
 const cachedSQL = `
 	create table item (id int primary key, name text, price int, owner text);
@@ -344,16 +310,16 @@ func TestAttackHeadWithARangeKeepsGetFromTheCache(t *testing.T) {
 	s := serveCached(t, cachedSQL)
 	s.send("HEAD", "/item?limit=3", "Range: 9-1")
 	s.get("/item?limit=3").check(t, 200, "*")
-	s.hit(t, "/item?limit=3")
+	s.hit("/item?limit=3")
 }
 
 // What the policies look at of the headers is part of the key; the rest of them, which differs each time, is not.
 func TestPolicyOnAHeaderIsCached(t *testing.T) {
 	s := serveCached(t, cachedSQL)
 	s.get("/tenant", "X-Tenant: a", "X-Request-Id: 1")
-	s.hit(t, "/tenant", "X-Tenant: a", "X-Request-Id: 2").check(t, 200, `[{"id":1,"name":"a"}]`, "X-Request-Id: 2")
-	s.hit(t, "/tenant", "X-Tenant: b").check(t, 200, `[{"id":2,"name":"b"}]`)
-	s.hit(t, "/cookie", "Cookie: who=a").check(t, 200, `[{"id":1,"name":"a"}]`)
+	s.hit("/tenant", "X-Tenant: a", "X-Request-Id: 2").check(t, 200, `[{"id":1,"name":"a"}]`, "X-Request-Id: 2")
+	s.hit("/tenant", "X-Tenant: b").check(t, 200, `[{"id":2,"name":"b"}]`)
+	s.hit("/cookie", "Cookie: who=a").check(t, 200, `[{"id":1,"name":"a"}]`)
 }
 
 // Who got a row encoded may write it back with the ETag that came with it.
@@ -361,7 +327,7 @@ func TestIfMatchOfAnEncodedAnswer(t *testing.T) {
 	s := serveCached(t, `create table doc (id int primary key, body text); insert into doc values (1, repeat('x', 5000));`)
 	s.exec("grant update on api.doc to ANON")
 	for i, encoding := range []string{"gzip", "zstd", "br"} {
-		row := s.hit(t, "/doc?id=eq.1", singular, "Accept-Encoding: "+encoding)
+		row := s.hit("/doc?id=eq.1", singular, "Accept-Encoding: "+encoding)
 		tag := row.Header.Get("ETag")
 		if !strings.HasSuffix(tag, "-"+encoding+`"`) || row.Header.Get("Content-Encoding") != encoding {
 			t.Fatalf("ETag %s, Content-Encoding %s", tag, row.Header.Get("Content-Encoding"))
@@ -381,15 +347,15 @@ func TestCORSOfAHit(t *testing.T) {
 	s := serveCached(t, cachedSQL, func(c *slipstream.Config) {
 		c.ServerCORSAllowedOrigins = []string{"https://a.example", "https://b.example"}
 	})
-	s.hit(t, "/item?id=eq.1", "Origin: https://a.example").check(t, 200, "*", "Access-Control-Allow-Origin: https://a.example")
-	s.hit(t, "/item?id=eq.1", "Origin: https://b.example").check(t, 200, "*", "Access-Control-Allow-Origin: https://b.example")
-	s.hit(t, "/item?id=eq.1").check(t, 200, "*", "Access-Control-Allow-Origin:", "Vary: Accept, Prefer, Range | Accept-Encoding")
-	s.hit(t, "/item?id=eq.1", "Origin: https://c.example").check(t, 200, "*", "Access-Control-Allow-Origin:")
+	s.hit("/item?id=eq.1", "Origin: https://a.example").check(t, 200, "*", "Access-Control-Allow-Origin: https://a.example")
+	s.hit("/item?id=eq.1", "Origin: https://b.example").check(t, 200, "*", "Access-Control-Allow-Origin: https://b.example")
+	s.hit("/item?id=eq.1").check(t, 200, "*", "Access-Control-Allow-Origin:", "Vary: Accept, Prefer, Range | Accept-Encoding")
+	s.hit("/item?id=eq.1", "Origin: https://c.example").check(t, 200, "*", "Access-Control-Allow-Origin:")
 }
 
 func TestServerTimingOfAHitIsItsOwn(t *testing.T) {
 	s := serveCached(t, cachedSQL, func(c *slipstream.Config) { c.ServerTimingEnabled = true })
-	timing := s.hit(t, "/item?id=eq.1").Header.Values("Server-Timing")
+	timing := s.hit("/item?id=eq.1").Header.Values("Server-Timing")
 	if len(timing) != 1 || !strings.Contains(timing[0], "transaction;dur=0.0,") {
 		t.Errorf("Server-Timing: %q", timing)
 	}
@@ -399,9 +365,9 @@ func TestServerTimingOfAHitIsItsOwn(t *testing.T) {
 func TestNegativeAnswersAreKept(t *testing.T) {
 	s := serveCached(t, cachedSQL)
 	exact := []string{"Prefer: count=exact", "Range: 9-10"}
-	s.hit(t, "/item?id=eq.1000").check(t, 200, `[]`)
-	s.hit(t, "/item?id=eq.1000&select=id", singular).check(t, 406, "*", "Proxy-Status: PostgREST; error=PGRST116")
-	s.hit(t, "/item?id=gte.1000", exact...).check(t, 416, "*", "Content-Range: */0")
+	s.hit("/item?id=eq.1000").check(t, 200, `[]`)
+	s.hit("/item?id=eq.1000&select=id", singular).check(t, 406, "*", "Proxy-Status: PostgREST; error=PGRST116")
+	s.hit("/item?id=gte.1000", exact...).check(t, 416, "*", "Content-Range: */0")
 	s.exec("insert into api.item select i, 'new' from generate_series(1000, 1011) i")
 	for path, c := range map[string]struct {
 		headers []string
@@ -416,7 +382,7 @@ func TestNegativeAnswersAreKept(t *testing.T) {
 			return a.StatusCode == c.status && strings.Contains(a.body, `"id":10`)
 		})
 	}
-	s.hit(t, "/item?id=gte.1000&limit=3", exact[0]).check(t, 206, "*", "Content-Range: 0-2/12")
+	s.hit("/item?id=gte.1000&limit=3", exact[0]).check(t, 206, "*", "Content-Range: 0-2/12")
 	for range 2 {
 		s.get("/nothing").check(t, 404, "*") // what is not there at all is not kept
 	}

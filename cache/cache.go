@@ -128,7 +128,7 @@ func (c *Cache) get(k Key) (e *Entry, now time.Duration) {
 		c.counts.miss(m)
 		return nil, now
 	}
-	c.counts.hit()
+	c.counts.hit(e)
 	return e, now
 }
 

@@ -35,6 +35,7 @@ type Entry struct {
 	staleness    time.Duration
 
 	weight atomic.Uint32
+	hits   atomic.Uint32
 	dead   atomic.Bool // never to be served again
 	linked atomic.Bool // some table's index may know it
 	stored bool

@@ -20,6 +20,8 @@ type answer struct {
 	status int
 	fields []field
 	vary   []string
+	// public is Cache-Control for anonymous callers where that is not as usual, or nil.
+	public []string
 	tag    string // the opaque part of its ETag
 	// variants by encoding; identity is there from the start, the others when the first client has asked for them.
 	variants [encodings]atomic.Pointer[variant]
@@ -86,7 +88,7 @@ func (a *answer) Size() int {
 // then nobody knows yet whether encoding it is worth the work.
 func (a *answer) serve(w http.ResponseWriter, r *http.Request, e *cache.Entry, caller *auth.Caller) {
 	header, unchanged := w.Header(), a.unchanged(r.Header)
-	header["Cache-Control"] = control(caller)
+	header["Cache-Control"] = a.control(caller)
 	for i := range a.fields {
 		if f := &a.fields[i]; !unchanged || !ofBody(f.name) {
 			header[f.name] = f.values

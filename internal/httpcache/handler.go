@@ -30,6 +30,10 @@ type Options struct {
 	MaxBody int
 	// Silent leaves the header Cache-Status out.
 	Silent bool
+	// Metrics counts requests that go by the cache; nil counts nothing.
+	Metrics *telemetry.Metrics
+	// Tags are the header fields that tell what an answer is about.
+	Tags TagFields
 	// Generation is part of every key: handlers whose sources answer differently have different ones.
 	Generation uint64
 }
@@ -74,39 +78,45 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	asks := requestDirectives(r.Header)
 	if asks.noCache {
-		h.forward(w, r, caller, asks, fwdRequest)
+		h.forward(w, r, caller, asks, byRequest, fwdRequest)
 		return
 	}
 	if malformed(r.Header) {
-		h.forward(w, r, caller, asks, "If-None-Match cannot be read")
+		h.forward(w, r, caller, asks, byRequest, "If-None-Match cannot be read")
 		return
 	}
 	key, shape := h.find(r)
-	if because := shape.Bypass(); because != "" {
-		h.forward(w, r, caller, asks, because)
+	if kind, because := shape.Bypass(); because != "" {
+		h.forward(w, r, caller, asks, kind, because)
 		return
 	}
-	switch e, age := h.options.Cache.GetConfirmed(key); {
-	case e != nil && seconds(age) <= asks.maxAge:
+	e, age := h.options.Cache.GetConfirmed(key)
+	if e != nil && seconds(age) <= asks.maxAge {
 		h.hit(w, r, e, age, shape, caller)
+		return
+	}
+	kind, because := shape.Unfollowed()
+	switch {
 	case e != nil:
-		h.forward(w, r, caller, asks, "is older than the request's max-age")
+		h.forward(w, r, caller, asks, byRequest, "is older than the request's max-age")
 	case asks.onlyIfCached:
 		h.refuse(w)
+	case because != "":
+		h.bypass(w, r, caller, kind, because)
 	case r.Method == http.MethodHead:
-		h.bypass(w, r, caller, "is not stored, and HEAD has no body to store")
+		h.bypass(w, r, caller, byHead, "is not stored, and HEAD has no body to store")
 	default:
 		h.miss(w, r, key, shape, caller)
 	}
 }
 
 // forward is bypass for a request that may want no such thing.
-func (h *Handler) forward(w http.ResponseWriter, r *http.Request, caller *auth.Caller, asks directives, because string) {
+func (h *Handler) forward(w http.ResponseWriter, r *http.Request, caller *auth.Caller, asks directives, kind, because string) {
 	if asks.onlyIfCached {
 		h.refuse(w)
 		return
 	}
-	h.bypass(w, r, caller, because)
+	h.bypass(w, r, caller, kind, because)
 }
 
 // refuse answers a request that wants what is in the cache or nothing (RFC 9111, section 5.2.1.7).
@@ -156,8 +166,17 @@ func (h *Handler) hit(w http.ResponseWriter, r *http.Request, e *cache.Entry, ag
 	e.Value().(*answer).serve(w, r, e, caller)
 }
 
+// The kinds of reasons to go by the cache that are not those of a Shape.
+const (
+	byRequest = "request" // the request says no-cache
+	byHead    = "head"    // HEAD, and the answer to GET is not stored
+	bySchema  = "schema"  // the schema was read again meanwhile
+	byShared  = "shared"  // the answer that it waited for was not stored
+)
+
 // bypass has the source answer, and nothing kept.
-func (h *Handler) bypass(w http.ResponseWriter, r *http.Request, caller *auth.Caller, because string) {
+func (h *Handler) bypass(w http.ResponseWriter, r *http.Request, caller *auth.Caller, kind, because string) {
+	h.options.Metrics.CacheBypassed(kind)
 	header := w.Header()
 	header["Cache-Control"] = control(caller)
 	if !h.options.Silent {
@@ -176,11 +195,11 @@ func (h *Handler) miss(w http.ResponseWriter, r *http.Request, key cache.Key, sh
 		fill, first := h.options.Cache.Fill(key)
 		switch {
 		case first && shape.Valid():
-			h.fetch(w, r, fill, caller)
+			h.fetch(w, r, fill, shape, caller)
 			return
 		case first: // the source has changed since the key was made
 			fill.Abandon()
-			h.bypass(w, r, caller, "the schema was read again meanwhile")
+			h.bypass(w, r, caller, bySchema, "the schema was read again meanwhile")
 			return
 		}
 		e, err := fill.Wait(ctx)
@@ -192,11 +211,11 @@ func (h *Handler) miss(w http.ResponseWriter, r *http.Request, key cache.Key, sh
 			break
 		}
 	}
-	h.bypass(w, r, caller, "the same was asked for, and its answer was not stored")
+	h.bypass(w, r, caller, byShared, "the same was asked for, and its answer was not stored")
 }
 
 // fetch has the source answer, and keeps that if it may.
-func (h *Handler) fetch(w http.ResponseWriter, r *http.Request, fill *cache.Fill, caller *auth.Caller) {
+func (h *Handler) fetch(w http.ResponseWriter, r *http.Request, fill *cache.Fill, shape Shape, caller *auth.Caller) {
 	defer fill.Abandon()
 	rec := recorder{ResponseWriter: w, header: http.Header{}, most: h.options.MaxBody, caller: caller, passes: fill.Abandon}
 	if !h.options.Silent {
@@ -211,6 +230,8 @@ func (h *Handler) fetch(w http.ResponseWriter, r *http.Request, fill *cache.Fill
 		rec.pass()
 		return
 	}
+	a.publish(shape)
+	a.label(h.options.Tags, shape.Tags())
 	e := fill.End(a)
 	header := w.Header()
 	if !h.options.Silent {

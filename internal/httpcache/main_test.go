@@ -55,12 +55,16 @@ type shape struct {
 func (s shape) Valid() bool   { return !s.source.stale.Load() }
 func (s shape) Route() string { return "items" }
 
-func (s shape) Bypass() string {
+func (s shape) Bypass() (kind, because string) {
 	if strings.HasPrefix(s.path, "/never") {
-		return "is \"never\" kept: \\ é"
+		return "never", "is \"never\" kept: \\ é"
 	}
-	return ""
+	return "", ""
 }
+
+func (s shape) Unfollowed() (kind, because string) { return "", "" }
+func (s shape) Public() (bool, time.Duration)      { return false, 0 }
+func (s shape) Tags() []string                     { return nil }
 
 func (s shape) AppendCaller(dst []byte, r *http.Request) []byte {
 	caller := auth.CallerFrom(r.Context())

@@ -132,7 +132,8 @@ func merge(to, from http.Header) {
 	}
 }
 
-// answer makes what was recorded one to keep, or nil.
+// answer makes what was recorded one to keep, or nil. It shares no memory with what the source has made, which may hang on
+// to all of the request.
 func (w *recorder) answer() *answer {
 	if w.code == 0 || w.size != unsaid && w.size != len(w.body) {
 		return nil // nothing was answered, or not all of it

@@ -3,8 +3,10 @@ package rest
 import (
 	"encoding/binary"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
+	"time"
 	"weak"
 
 	"github.com/slipstream-go/slipstream/internal/apierr"
@@ -47,63 +49,76 @@ func appendText(dst []byte, s string) []byte {
 type Shape struct {
 	handler  *Handler
 	catalog  weak.Pointer[Catalog] // shapes that nobody asks for again must not keep catalogs of long ago
+	kind     string                // of the reason in bypass
 	bypass   string
 	route    string
 	settings []schema.SettingRead
+	keeping  plan.Keeping
+	tables   []uint32 // that answers depend on
 }
 
 // Shape finds out whether the answer to a GET can be kept, and what of the caller it depends on.
 func (h *Handler) Shape(r *http.Request) *Shape {
 	catalog := h.catalog()
 	s := &Shape{handler: h, catalog: weak.Make(catalog)}
-	s.bypass = s.look(r, catalog)
+	s.kind, s.bypass = s.look(r, catalog)
 	return s
 }
 
-// look returns why answers cannot be kept, or nothing.
-func (s *Shape) look(r *http.Request, catalog *Catalog) string {
+// The kinds of reasons besides those of a plan: see plan.Hindrance.
+const (
+	byPreRequest = "pre-request"
+	byTarget     = "target"     // it is not of a relation
+	byCondition  = "condition"  // If-Match
+	byRefusal    = "refused"    // it is answered with an error
+	byTime       = "time"       // it compares with a time that moves on
+	byGap        = "unfollowed" // changes of a table are not told
+)
+
+// look returns why answers cannot be kept and what kind of reason that is, or nothing.
+func (s *Shape) look(r *http.Request, catalog *Catalog) (kind, because string) {
 	h := s.handler
 	switch {
 	case catalog == nil:
-		return "has no schema yet"
+		return byRefusal, "has no schema yet"
 	case rangedHead(r):
-		return "is a HEAD with a Range, which counts for GET only"
+		return byTarget, "is a HEAD with a Range, which counts for GET only"
 	}
 	if h.preRequest != "" {
-		return "calls the pre-request function"
+		return byPreRequest, "calls the pre-request function"
 	}
 	get := *r
 	get.Method = http.MethodGet // HEAD is answered by the answer to GET
 	req, err := request.Parse(get.Method, get.URL, get.Header, h.options.Request)
 	if err != nil {
-		return refused(err)
+		return byRefusal, refused(err)
 	}
 	if req.Target == request.Root {
-		return "is the root"
+		return byTarget, "is the root"
 	}
 	if req.IfMatch != nil {
-		return "has a condition"
+		return byCondition, "has a condition"
 	}
 	x := &exchange{Handler: h, r: &get, req: req, catalog: catalog, caller: auth.CallerFrom(r.Context())}
 	if err := x.readCursor(); err != nil {
-		return refused(err)
+		return byRefusal, refused(err)
 	}
 	p, err := x.plan()
 	if err != nil {
-		return refused(err)
+		return byRefusal, refused(err)
 	}
 	s.route = p.route
 	switch f := p.Fill; {
 	case f == nil:
-		return "has no plan for the cache"
+		return byTarget, "has no plan for the cache"
 	case f.Because != "":
-		return f.Because
+		return string(f.Hindrance), f.Because
 	case x.moves(f):
-		return "compares with a time that moves on"
+		return byTime, "compares with a time that moves on"
 	default:
-		s.settings = f.Settings
+		s.settings, s.keeping, s.tables = f.Settings, f.Keeping, f.AllTables()
 	}
-	return ""
+	return "", ""
 }
 
 // rangedHead reports whether the answer to a HEAD has other headers than that to the same GET.
@@ -131,13 +146,39 @@ func (x *exchange) moves(f *plan.Fill) bool {
 // Valid is false once the schema was read again.
 func (s *Shape) Valid() bool { return s.handler.catalog() == s.catalog.Value() }
 
-// Bypass says in a few words why answers are not kept, or nothing.
-func (s *Shape) Bypass() string { return s.bypass }
+// Bypass says in a few words why answers are not kept and which of a few kinds of reasons that is, or nothing.
+func (s *Shape) Bypass() (kind, because string) { return s.kind, s.bypass }
+
+// Unfollowed says why answers are not kept now: the changes of a table that they depend on are not told.
+func (s *Shape) Unfollowed() (kind, because string) {
+	published := s.handler.options.Published
+	if published == nil || slices.ContainsFunc(s.tables, func(t uint32) bool { return !published(t) }) {
+		return byGap, "depends on a table whose changes are not told"
+	}
+	return "", ""
+}
+
+// Tables are those that answers depend on, by OID.
+func (s *Shape) Tables() []uint32 { return s.tables }
 
 // Route names the relation.
 func (s *Shape) Route() string { return s.route }
 
-// Settings are what policies and views read.
+// Public reports whether caches on the way may keep answers for anonymous callers, and how long these need not ask again.
+func (s *Shape) Public() (public bool, maxAge time.Duration) {
+	return s.keeping.Public, s.keeping.MaxAge
+}
+
+// Tags are the relations of the request, as schema.name with what is special in a header field percent-encoded.
+func (s *Shape) Tags() []string {
+	tags := make([]string, len(s.keeping.Relations))
+	for i, n := range s.keeping.Relations {
+		tags[i] = url.PathEscape(n.Schema) + "." + url.PathEscape(n.Name)
+	}
+	return tags
+}
+
+// Settings are what policies and views read, and what the configuration adds.
 func (s *Shape) Settings() []schema.SettingRead { return s.settings }
 
 // AppendCaller appends what of the caller the answer depends on: the role, and the settings that policies on the way read
