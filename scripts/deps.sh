@@ -50,8 +50,8 @@ purpose() {
 	postgres) echo "a PostgreSQL server, which the tests and slipstream dev run privately, without a service" ;;
 	postgis) echo "PostGIS, for the tests of GeoJSON answers" ;;
 	wrk) echo "wrk, the load generator of make bench" ;;
-	nginx) echo "nginx, whose cache make bench-cache compares with" ;;
-	varnish) echo "Varnish, whose cache make bench-cache compares with" ;;
+	nginx) echo "nginx, whose cache make bench-cache compares with (Debian runs it as a service, too: systemctl disable --now nginx)" ;;
+	varnish) echo "Varnish, whose cache make bench-cache compares with (Debian runs it as a service, too: systemctl disable --now varnish)" ;;
 	esac
 }
 

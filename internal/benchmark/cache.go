@@ -111,23 +111,27 @@ func measureCache(ctx context.Context, o options, b *bed, progress io.Writer) (r
 		return result, err
 	}
 	defer r.plain.stop()
+	return r.all(ctx)
+}
+
+func (r *cacheRun) all(ctx context.Context) (report, error) {
 	var all []hits
 	for _, sc := range hitScenarios() {
 		h, err := r.hits(ctx, sc)
 		if err != nil {
-			return result, fmt.Errorf("%s: %w", sc.name, err)
+			return report{}, fmt.Errorf("%s: %w", sc.name, err)
 		}
 		all = append(all, h)
 	}
 	mix, err := r.mix(ctx)
 	if err != nil {
-		return result, fmt.Errorf("mixed: %w", err)
+		return report{}, fmt.Errorf("mixed: %w", err)
 	}
 	late, err := r.staleness(ctx)
 	if err != nil {
-		return result, fmt.Errorf("staleness: %w", err)
+		return report{}, fmt.Errorf("staleness: %w", err)
 	}
-	return cacheReport(o, r.wrk.version(ctx), all, mix, late), nil
+	return cacheReport(r.options, r.wrk.version(ctx), all, mix, late), nil
 }
 
 // hits measures a scenario: all sides in turn, each with its cache full.

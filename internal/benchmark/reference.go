@@ -167,8 +167,8 @@ func (s *pgbenchScript) variable(arg string) string {
 	if arg == keyMark {
 		return ":key"
 	}
-	if before, after, ok := strings.Cut(arg, keyMark); ok { // in JSON
-		return "(" + s.variable(before) + "::text || :key::text || " + s.variable(after) + "::text)::json"
+	if before, after, ok := strings.Cut(arg, keyMark); ok { // in JSON or an array, which the statement casts it to
+		return "(" + s.variable(before) + "::text || :key::text || " + s.variable(after) + "::text)"
 	}
 	s.constants = append(s.constants, arg)
 	return ":v" + strconv.Itoa(len(s.constants))

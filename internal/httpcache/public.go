@@ -31,7 +31,7 @@ func (a *answer) publish(s Shape) {
 	if maxAge >= time.Second {
 		a.public = []string{"public, max-age=" + strconv.FormatInt(int64(maxAge/time.Second), 10)}
 	}
-	a.vary = append(a.vary, "Authorization, Accept-Profile")
+	a.vary = append(a.vary, "Authorization, Accept-Profile, Origin") // CORS answers by Origin
 }
 
 // control is Cache-Control of the answer.
