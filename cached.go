@@ -52,10 +52,10 @@ func Cached[T any](ctx context.Context, scope Scope, key string, load func(conte
 // key keeps the scopes, and what is in them, apart.
 func (s Scope) key(ctx context.Context, key string) string {
 	caller := auth.CallerFrom(ctx)
-	switch {
-	case s == ForAll:
+	switch s {
+	case ForAll:
 		return fmt.Sprintf("a %q", key)
-	case s == PerRole:
+	case PerRole:
 		return fmt.Sprintf("r %q %q", caller.Role, key)
 	}
 	return fmt.Sprintf("c %q %q %q", caller.Role, caller.Claims, key)

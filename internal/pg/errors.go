@@ -82,10 +82,10 @@ func ended(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// hideDSN keeps what pgx says is wrong with a connection string, without the string: it may hold a password.
 // HideDSN takes the connection string out of an error about it: it may hold a password.
 func HideDSN(err error) error { return hideDSN(err) }
 
+// hideDSN keeps what pgx says is wrong with a connection string, without the string.
 func hideDSN(err error) error {
 	var parse *pgconn.ParseConfigError
 	if !errors.As(err, &parse) {

@@ -100,16 +100,6 @@ func (n *treeNode) number(key string) uint32 {
 	return uint32(v)
 }
 
-// each calls do for the node and for all below it.
-func (n *treeNode) each(do func(*treeNode)) {
-	do(n)
-	for i := range n.fields {
-		for _, c := range n.fields[i].nodes {
-			c.each(do)
-		}
-	}
-}
-
 // text is the value of a CONST of type text. Its bytes follow a header of four: :constvalue 8 [ 32 0 0 0 117 115 101 114 ].
 func (n *treeNode) text() (string, bool) {
 	const header = 4
