@@ -7,7 +7,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unk
 FUZZTIME ?= 20s
 GO       ?= go
 
-.PHONY: help dev build test check lint generate fuzz conformance bench bench-stream bench-inserts bench-bulk profile clean deps
+.PHONY: help dev build test check lint generate fuzz conformance promises bench bench-stream bench-inserts bench-bulk bench-cache profile clean deps
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,10 @@ conformance: build ## replay PostgREST's cases: CASES=DIR with run.py and cases.
 	@test -n '$(CASES)' -a -n '$(DB_URI)' || { echo 'usage: make conformance CASES=DIR DB_URI=postgres://... [ARGS=...]' >&2; exit 2; }
 	python3 '$(CASES)/run.py' '$(CASES)/cases.json' --start-cmd '$(CURDIR)/bin/slipstream serve' --db-uri '$(DB_URI)' $(ARGS)
 
+promises: deps ## try for an hour to get a wrong answer out of the cache, write docs/promises.md; ARGS="-run X", SEED=1
+	mkdir -p bin && rm -f bin/promises.json
+	PROMISES=full PROMISES_FINDINGS='$(CURDIR)/bin/promises.json' $(GO) test -count 1 -v -timeout 6h $(ARGS) ./internal/promises
+
 bench: build ## measure beside pgbench, write docs/benchmarks.md; ARGS="-rounds 1 -seconds 2", "-strict"
 	scripts/deps.sh postgres wrk
 	$(GO) run ./internal/benchmark $(ARGS)
@@ -56,6 +60,10 @@ bench-inserts: build ## the same for inserts, with and without transactions that
 bench-bulk: build ## the same for 100,000 rows in one request, beside COPY
 	scripts/deps.sh postgres
 	$(GO) run ./internal/benchmark -bulk $(ARGS)
+
+bench-cache: build ## the same for answers from the cache, beside nginx's and Varnish's
+	scripts/deps.sh postgres wrk nginx varnish
+	$(GO) run ./internal/benchmark -cache $(ARGS)
 
 profile: build ## load the server and write cmd/slipstream/default.pgo, with which the compiler builds it
 	scripts/deps.sh postgres wrk

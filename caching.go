@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,6 +15,7 @@ import (
 	"github.com/slipstream-go/slipstream/internal/httpcache"
 	"github.com/slipstream-go/slipstream/internal/pg"
 	"github.com/slipstream-go/slipstream/internal/rest"
+	"github.com/slipstream-go/slipstream/internal/telemetry"
 )
 
 // caching keeps the cache true to the database: it gives it the changes of the feed, and closes it while the feed, the
@@ -87,10 +87,14 @@ func (c Config) cacheBudget() uint64 {
 	return uint64(max(limit/4, least))
 }
 
-// before puts the cache before the data API. Each configuration has keys of its own.
-func (k *caching) before(data *rest.Handler, cfg Config) http.Handler {
+// before puts the cache before the data API. Each configuration has keys of its own. What is remembered of the shapes of
+// requests, about 150 bytes of each, is a small part of the budget.
+func (k *caching) before(data *rest.Handler, cfg Config, metrics *telemetry.Metrics) *httpcache.Handler {
+	const fewest, most, bytesPerShape = 1 << 10, 1 << 16, 1 << 10
 	return httpcache.New(httpcache.Options{
-		Cache: k.cache, Source: cachedSource{data}, Silent: cfg.SilentCache, Generation: k.generation.Add(1),
+		Cache: k.cache, Source: cachedSource{data}, Silent: cfg.SilentCache, Generation: k.generation.Add(1), Metrics: metrics,
+		Shapes: int(min(max(cfg.cacheBudget()/bytesPerShape, fewest), most)),
+		Tags:   cfg.tagFields(),
 	})
 }
 
@@ -266,11 +270,13 @@ func (k *caching) schemaChanged(uint32) {
 	k.cache.CloseStoring("the schema has changed")
 }
 
-// publish takes the tables whose changes arrive.
+// publish takes the tables whose changes arrive. Fills under way are not kept: what they have read of a table that is new
+// here may lack a change that came too early to arrive.
 func (k *caching) publish(tables map[uint32]feed.Table) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.published.Store(&tables)
+	k.cache.Flush()
 	if k.changing {
 		k.changing = false
 		k.changes++ // a catalog that was read before may be of before
@@ -279,7 +285,7 @@ func (k *caching) publish(tables map[uint32]feed.Table) {
 	k.open()
 }
 
-// rolesChanged empties the cache: what roles may do, and their settings, are part of what every answer depends on.
+// rolesChanged empties the cache: what roles may do, their settings and the server's are part of what every answer depends on.
 func (k *caching) rolesChanged() {
 	k.cache.Flush()
 	k.reload()
@@ -326,64 +332,4 @@ func (k *caching) wrote(ctx context.Context, position uint64) {
 		k.patient.Store(now + int64(stopAwaiting))
 	}
 	k.cache.Fence(position)
-}
-
-// CacheStatus says what the cache does.
-type CacheStatus struct {
-	// Mode is off, wal (exact, by the write-ahead log), or none, while Reason holds.
-	Mode string `json:"mode"`
-	// Reason why nothing is cached, with the remedy; empty if something is.
-	Reason string `json:"reason,omitempty"`
-	// Tables is how many tables' changes are known.
-	Tables int `json:"tables"`
-	// Entries and Bytes are what is kept.
-	Entries int    `json:"entries"`
-	Bytes   uint64 `json:"bytes"`
-	// Hits and Misses count look-ups since the start; misses by reason.
-	Hits   uint64            `json:"hits"`
-	Misses map[string]uint64 `json:"misses"`
-	// Stored counts answers that were kept, Rejected those that were not, by reason.
-	Stored   uint64            `json:"stored"`
-	Rejected map[string]uint64 `json:"rejected"`
-	// Invalidated counts answers that changes have made wrong, Evicted those that made room.
-	Invalidated uint64 `json:"invalidated"`
-	Evicted     uint64 `json:"evicted"`
-	// LagMilliseconds is how long ago the present state was certain; -1 if it is not.
-	LagMilliseconds int64 `json:"lagMilliseconds"`
-}
-
-// CacheStatus says what the cache does now.
-func (s *Server) CacheStatus() CacheStatus {
-	k := s.caching
-	if k == nil {
-		return CacheStatus{Mode: "off", Reason: "cache-mode is off", LagMilliseconds: -1}
-	}
-	st := k.cache.Stats()
-	out := CacheStatus{
-		Mode: "wal", Entries: st.Entries, Bytes: st.Bytes, Hits: st.Hits, Misses: map[string]uint64{}, Stored: st.Stored,
-		Rejected: map[string]uint64{}, Invalidated: st.Invalidated, Evicted: st.Evicted, LagMilliseconds: -1,
-	}
-	if st.Lease >= 0 {
-		out.LagMilliseconds = st.Lease.Milliseconds()
-	}
-	for m, n := range st.Misses {
-		out.Misses[m.String()] = n
-	}
-	for r, n := range st.Rejected {
-		out.Rejected[r.String()] = n
-	}
-	if tables := k.published.Load(); tables != nil {
-		out.Tables = len(*tables)
-	}
-	status := k.cache.Status()
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if status.Mode != cache.Open {
-		out.Mode = "none"
-		reasons := slices.DeleteFunc([]string{k.problem, status.Reason}, func(r string) bool { return r == "" })
-		if len(reasons) > 0 {
-			out.Reason = reasons[0]
-		}
-	}
-	return out
 }

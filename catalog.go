@@ -7,6 +7,7 @@ import (
 
 	"github.com/slipstream-go/slipstream/internal/idemkey"
 	"github.com/slipstream-go/slipstream/internal/pg"
+	"github.com/slipstream-go/slipstream/internal/plan"
 	"github.com/slipstream-go/slipstream/internal/rest"
 	"github.com/slipstream-go/slipstream/internal/schema"
 )
@@ -80,8 +81,8 @@ func (s *Server) loadSchema(ctx context.Context) error {
 		return err
 	}
 	took := time.Since(start)
-	for _, name := range cfg.guards().Unknown(next.Schema) {
-		s.log.Warn("relations: guards of a relation that is not exposed have no effect", "relation", name)
+	for _, name := range plan.Unknown(cfg.Relations, next.Schema) {
+		s.log.Warn("relations: an entry of a relation that is not exposed has no effect", "relation", name)
 	}
 	s.metrics.SchemaLoaded(took)
 	if s.catalog.Swap(&next) != nil {

@@ -14,8 +14,9 @@ import (
 	"github.com/slipstream-go/slipstream/internal/plan"
 )
 
-// RelationGuards limit what requests may do with a relation. What is nil is taken from the entry of less special a
-// name, and is no limit where there is none. Any entry, an empty one too, blocks PATCH and DELETE without filters.
+// RelationGuards limit what requests may do with a relation, and say how its answers are cached. What is nil is taken from
+// the entry of less special a name, and is no limit where there is none. Any entry, an empty one too, blocks PATCH and
+// DELETE without filters, unless all that it has is about the cache.
 type RelationGuards struct {
 	// MaxRows is the most rows of a page, also where the relation is embedded; 0 is no bound but db-max-rows.
 	MaxRows *int
@@ -29,6 +30,19 @@ type RelationGuards struct {
 	StatementTimeout *time.Duration
 	// FullTableWrites allows PATCH and DELETE without filter and limit.
 	FullTableWrites *bool
+
+	// Cache is false where answers with rows of the relation are not kept.
+	Cache *bool
+	// CacheTTL is the longest that an answer is kept; 0 keeps it until a change.
+	CacheTTL *time.Duration
+	// CacheStaleness goes before Config.CacheStaleness; 0 does not.
+	CacheStaleness *time.Duration
+	// CachePublic lets caches on the way keep answers for anonymous callers.
+	CachePublic *bool
+	// CacheMaxAge is how long those may use them without asking again, in whole seconds; 0 is not at all.
+	CacheMaxAge *time.Duration
+	// CacheVaryClaims are claims of the token that callers must share to share answers, besides those that policies read.
+	CacheVaryClaims *[]string
 }
 
 // guard is one of them, as a kind of option.
@@ -45,8 +59,11 @@ func (g guard) take(text string) error {
 	return g.check()
 }
 
-// all lists the guards of an entry in the order of the documentation.
-func (g *RelationGuards) all() []guard {
+// all lists what an entry can have in the order of the documentation.
+func (g *RelationGuards) all() []guard { return append(g.limits(), g.policies()...) }
+
+// limits are the guards proper.
+func (g *RelationGuards) limits() []guard {
 	count := func(p *int) value { return number{p: p} }
 	flag := func(p *bool) value { return (*enabled)(p) }
 	return []guard{
@@ -200,6 +217,9 @@ func (r *guardReader) entry(relation string, n ast.Node) RelationGuards {
 		path := relation + ": " + keyText(e)
 		i := slices.IndexFunc(all, func(g guard) bool { return g.name == keyText(e) })
 		text, plain := scalarText(e.Value)
+		if i >= 0 && all[i].kind() == (list{}).kind() {
+			text, plain = scalarsText(e.Value)
+		}
 		switch {
 		case i < 0:
 			r.problem(e.Key, path, errors.New("there is no such guard; write "+guardNames(all)))
@@ -222,14 +242,32 @@ func guardNames(all []guard) string {
 	return strings.Join(names, ", ")
 }
 
+// scalarsText is scalarText that also takes a list.
+func scalarsText(n ast.Node) (string, bool) {
+	sequence, ok := n.(*ast.SequenceNode)
+	if !ok {
+		return scalarText(n)
+	}
+	texts := make([]string, len(sequence.Values))
+	for i, item := range sequence.Values {
+		if texts[i], ok = scalarText(item); !ok {
+			return "", false
+		}
+	}
+	return strings.Join(texts, ","), true
+}
+
 // guards turns them into what plans are made with.
 func (c Config) guards() plan.Guards {
-	if len(c.Relations) == 0 {
-		return nil
-	}
-	guards := make(plan.Guards, len(c.Relations))
+	guards := plan.Guards{}
 	for name, g := range c.Relations {
-		guards[name] = plan.Guard(g)
+		if g.cachesOnly() {
+			continue
+		}
+		guards[name] = plan.Guard{
+			MaxRows: g.MaxRows, MaxEmbedDepth: g.MaxEmbedDepth, IndexedFiltersOnly: g.IndexedFiltersOnly,
+			MaxCost: g.MaxCost, StatementTimeout: g.StatementTimeout, FullTableWrites: g.FullTableWrites,
+		}
 	}
 	return guards
 }

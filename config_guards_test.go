@@ -18,8 +18,13 @@ func TestGuardsFromAnySource(t *testing.T) {
 			MaxEmbedDepth: new(0), IndexedFiltersOnly: new(true), MaxCost: new(5000), FullTableWrites: new(false),
 		},
 		"plain": {},
+		"news": {
+			Cache: new(false), CacheTTL: new(time.Minute), CacheStaleness: new(250 * time.Millisecond), CachePublic: new(true),
+			CacheMaxAge: new(time.Duration(0)), CacheVaryClaims: &[]string{"org", "team"},
+		},
 	}
 	const text = `{"*": {"max-rows": 100, "statement-timeout": "1500ms"}, "plain": {},
+		"news": {"cache": "off", "cache-ttl": "1m", "cache-staleness": "250ms", "cache-public": true, "cache-max-age": 0, "cache-vary-claims": ["org", "team"]},
 		"api.my \"odd\" näme": {"max-embed-depth": 0, "indexed-filters-only": true, "max-cost": 5000, "full-table-writes": false}}`
 	line := strings.ReplaceAll(text, "\n\t\t", " ")
 	for name, sources := range map[string]slipstream.Sources{
@@ -30,6 +35,13 @@ relations:
     statement-timeout: 1500ms
   'api.my "odd" näme': {max-embed-depth: 0, indexed-filters-only: true, max-cost: 5000, full-table-writes: false}
   plain:
+  news:
+    cache: off
+    cache-ttl: 60
+    cache-staleness: 250ms
+    cache-public: true
+    cache-max-age: 0
+    cache-vary-claims: org, team
 `)},
 		"JSON":          {File: writeFile(t, "c.json", `{"relations": `+text+`}`)},
 		"text in YAML":  {File: writeFile(t, "c.yaml", "relations: '"+line+"'")},
@@ -64,13 +76,15 @@ func TestGuardsUnset(t *testing.T) {
 
 func TestWrongGuards(t *testing.T) {
 	for text, want := range map[string]string{
-		`{"orders": {"max-row": 1}}`:            "orders: max-row: there is no such guard; write max-rows, max-embed-depth, indexed-filters-only, max-cost, statement-timeout, full-table-writes",
-		`{"orders": {"max-rows": "many"}}`:      `orders: max-rows: "many" is not a whole number`,
-		`{"orders": {"max-rows": [1]}}`:         "orders: max-rows: write a plain value; mappings, anchors, aliases and tags are not possible here",
-		`{"orders": 5}`:                         "orders: write a mapping of guards, such as {max-rows: 100}",
-		`orders`:                                "write a mapping of relations to guards, such as orders: {max-rows: 100}",
-		`{"": {}}`:                              "the name of a relation is empty; write it, or * for all relations",
-		`{"orders": {"statement-timeout": -1}}`: "orders: statement-timeout: -1s is negative; write a positive time",
+		`{"orders": {"max-row": 1}}`:              "orders: max-row: there is no such guard; write max-rows, max-embed-depth, indexed-filters-only, max-cost, statement-timeout, full-table-writes, cache, cache-ttl, cache-staleness, cache-public, cache-max-age, cache-vary-claims",
+		`{"orders": {"max-rows": "many"}}`:        `orders: max-rows: "many" is not a whole number`,
+		`{"orders": {"max-rows": [1]}}`:           "orders: max-rows: write a plain value; mappings, anchors, aliases and tags are not possible here",
+		`{"orders": {"cache": "maybe"}}`:          `orders: cache: "maybe" is neither on nor off; write one of them`,
+		`{"orders": {"cache-vary-claims": [[]]}}`: "orders: cache-vary-claims: write a plain value; mappings, anchors, aliases and tags are not possible here",
+		`{"orders": 5}`:                           "orders: write a mapping of guards, such as {max-rows: 100}",
+		`orders`:                                  "write a mapping of relations to guards, such as orders: {max-rows: 100}",
+		`{"": {}}`:                                "the name of a relation is empty; write it, or * for all relations",
+		`{"orders": {"statement-timeout": -1}}`:   "orders: statement-timeout: -1s is negative; write a positive time",
 	} {
 		_, _, err := slipstream.Load(slipstream.Sources{Env: []string{"SLIPSTREAM_RELATIONS=" + text}})
 		if err == nil || err.Error() != "SLIPSTREAM_RELATIONS: "+want {
@@ -91,12 +105,14 @@ func TestGuardSchema(t *testing.T) {
 	schema := compileSchema(t)
 	for text, valid := range map[string]bool{
 		"relations: {'*': {max-rows: 1, statement-timeout: 5s}, a:, b: {}}": true,
-		"relations: '{}'":                    true,
-		"relations: {a: {max-row: 1}}":       false,
-		"relations: {a: {max-rows: many}}":   false,
-		"relations: {a: {max-cost: -1}}":     false,
-		"relations: [a]":                     false,
-		"relations: {a: {max-rows: {b: c}}}": false,
+		"relations: '{}'": true,
+		"relations: {a: {cache: off, cache-vary-claims: [b]}}": true,
+		"relations: {a: {cache: maybe}}":                       false,
+		"relations: {a: {max-row: 1}}":                         false,
+		"relations: {a: {max-rows: many}}":                     false,
+		"relations: {a: {max-cost: -1}}":                       false,
+		"relations: [a]":                                       false,
+		"relations: {a: {max-rows: {b: c}}}":                   false,
 	} {
 		if err := schema.Validate(decode(t, text)); (err == nil) != valid {
 			t.Errorf("%s: %v", text, err)

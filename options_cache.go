@@ -30,5 +30,13 @@ func cacheOptions() []option {
 			bind: func(c *Config) value { return (*disabled)(&c.SilentCache) },
 			doc:  "Say in the header `Cache-Status` (RFC 9211) whether an answer came out of the cache, and if not, why.",
 		},
+		{
+			name: "cache-tags", own: true, defaultText: "off", reloadable: true,
+			bind: func(c *Config) value {
+				return choice{&c.CacheTags, []string{"off", "cache-groups", "surrogate-key", "cache-tag"}}
+			},
+			doc: "The header in which answers that may be cached name the relations that they are about, as `schema.name`, for caches on the way that drop by tag: " +
+				"`Cache-Groups` (RFC 9875), `Surrogate-Key` (Fastly, Varnish) or `Cache-Tag` (Cloudflare, Akamai).",
+		},
 	}
 }

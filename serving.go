@@ -13,6 +13,7 @@ import (
 	"github.com/slipstream-go/slipstream/internal/apierr"
 	"github.com/slipstream-go/slipstream/internal/auth"
 	"github.com/slipstream-go/slipstream/internal/edge"
+	"github.com/slipstream-go/slipstream/internal/httpcache"
 	"github.com/slipstream-go/slipstream/internal/openapi"
 	"github.com/slipstream-go/slipstream/internal/pg"
 	"github.com/slipstream-go/slipstream/internal/plan"
@@ -28,7 +29,7 @@ type serving struct {
 	config   Config
 	verifier *auth.Verifier
 	data     *rest.Handler
-	cached   http.Handler // data behind the cache
+	cache    *httpcache.Handler // before data; nil when off
 	handler  http.Handler
 }
 
@@ -46,9 +47,8 @@ func (s *Server) serve(cfg Config, previous *serving) (*serving, error) {
 		verifier.TakeKeys(previous.verifier)
 	}
 	next := &serving{config: cfg, verifier: verifier, data: rest.New(cfg.rest(s), s.db, s.catalog.Load)}
-	next.cached = next.data
 	if s.caching != nil {
-		next.cached = s.caching.before(next.data, cfg)
+		next.cache = s.caching.before(next.data, cfg, s.metrics)
 	}
 	next.handler = edge.Chain(
 		s.routes(next),
@@ -107,8 +107,17 @@ func (s *Server) routes(v *serving) http.Handler {
 				return
 			}
 		}
-		v.cached.ServeHTTP(w, r)
+		v.answer(w, r)
 	})
+}
+
+// answer serves the data API.
+func (v *serving) answer(w http.ResponseWriter, r *http.Request) {
+	if v.cache != nil {
+		v.cache.ServeHTTP(w, r)
+		return
+	}
+	v.data.ServeHTTP(w, r)
 }
 
 func (s *Server) adminHandler() http.Handler {
@@ -116,6 +125,7 @@ func (s *Server) adminHandler() http.Handler {
 		Live:    s.api.Live,
 		Ready:   s.Ready,
 		Metrics: s.metrics.Handler(),
+		Cache:   s.cacheAdmin(),
 		SchemaCache: func(w io.Writer) error {
 			c := s.catalog.Load()
 			if c == nil {
@@ -170,7 +180,7 @@ func (c Config) rest(s *Server) rest.Options {
 		},
 		Plan: plan.Options{
 			Aggregates: c.DBAggregatesEnabled, Explain: c.DBPlanEnabled, MaxRows: int64(c.DBMaxRows),
-			LegacyTargetNames: !c.DisableLegacyTargetNames, Guards: c.guards(),
+			LegacyTargetNames: !c.DisableLegacyTargetNames, Guards: c.guards(), Policies: c.cachePolicies(),
 		},
 		ExtraSearchPath: c.DBExtraSearchPath,
 		PreRequest:      qualified(c.DBPreRequest),

@@ -72,6 +72,9 @@ func New(_ context.Context, cfg Config) (*Server, error) {
 	if err := s.watchPool(); err != nil {
 		return nil, err
 	}
+	if err := s.watchCache(); err != nil {
+		return nil, err
+	}
 	s.api = edge.NewServer(cfg.apiServer(s.log))
 	s.admin = edge.NewServer(cfg.adminServer(s.log))
 	first, err := s.serve(cfg, nil)

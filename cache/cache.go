@@ -104,28 +104,48 @@ func New(o Options) *Cache {
 
 // Get returns the entry of a key if it may be served now, else nil. It allocates nothing and takes no lock.
 func (c *Cache) Get(k Key) *Entry {
-	e, found := c.entries.GetIfPresent(k)
-	if !found {
-		c.counts.miss(MissAbsent)
-		return nil
-	}
-	if m := c.refuses(e); m != served {
-		c.counts.miss(m)
-		return nil
-	}
-	c.counts.hit()
+	e, _ := c.get(k)
 	return e
 }
 
+// GetConfirmed is Get and Entry.Confirmed by one reading of the clock, which is what a Get costs most.
+func (c *Cache) GetConfirmed(k Key) (*Entry, time.Duration) {
+	e, now := c.get(k)
+	if e == nil {
+		return nil, 0
+	}
+	return e, e.confirmed(now)
+}
+
+func (c *Cache) get(k Key) (e *Entry, now time.Duration) {
+	e, found := c.entries.GetIfPresent(k)
+	if !found {
+		c.counts.miss(MissAbsent)
+		return nil, 0
+	}
+	m, now := c.judge(e)
+	if m != served {
+		c.counts.miss(m)
+		return nil, now
+	}
+	c.counts.hit(e)
+	return e, now
+}
+
 // refuses says why an entry may not be served now, or served.
+func (c *Cache) refuses(e *Entry) Miss {
+	m, _ := c.judge(e)
+	return m
+}
+
+// judge is refuses, and when that was by the clock.
 //
 // The order matters. The clock is read after the lease. Whether the entry is dead comes last: what the lease and the fences
 // promise to have been applied has left its trace by then.
-func (c *Cache) refuses(e *Entry) Miss {
+func (c *Cache) judge(e *Entry) (m Miss, now time.Duration) {
 	sent := c.lease.Load()
-	now := c.clock()
+	now = c.clock()
 	watched := len(e.dependencies) > 0
-	m := served
 	switch {
 	case watched && !c.open.Load():
 		m = MissClosed
@@ -137,9 +157,9 @@ func (c *Cache) refuses(e *Entry) Miss {
 		m = e.expired(now)
 	}
 	if e.dead.Load() || e.epoch != c.epoch.Load() {
-		return MissAbsent
+		m = MissAbsent
 	}
-	return m
+	return m, now
 }
 
 func (c *Cache) table(id Table) *table {

@@ -19,6 +19,10 @@ const (
 	IsFalse
 )
 
+func (o Op) String() string {
+	return [...]string{"=", "<>", "<", "<=", ">", ">=", "in", "is null", "is not null", "is true", "is false"}[o]
+}
+
 // Compare is the Term that a column compares so with a value, or for In with one of several. Values are canonical texts,
 // as in Datum. What it cannot judge holds: Lt of a Text, and values that do not look like their Kind.
 type Compare struct {

@@ -35,6 +35,7 @@ type Entry struct {
 	staleness    time.Duration
 
 	weight atomic.Uint32
+	hits   atomic.Uint32
 	dead   atomic.Bool // never to be served again
 	linked atomic.Bool // some table's index may know it
 	stored bool
@@ -56,12 +57,14 @@ func (e *Entry) Age() time.Duration { return e.cache.clock() - e.filled }
 
 // Confirmed returns how long ago it was certain that the entry is what its source would answer: since the heartbeat that
 // came back last was sent, or since the filling began if that is later or nothing is heard of the source.
-func (e *Entry) Confirmed() time.Duration {
+func (e *Entry) Confirmed() time.Duration { return e.confirmed(e.cache.clock()) }
+
+func (e *Entry) confirmed(now time.Duration) time.Duration {
 	since := e.filled
 	if sent := e.cache.lease.Load(); sent != never && len(e.dependencies) > 0 {
 		since = max(since, time.Duration(sent))
 	}
-	return e.cache.clock() - since
+	return max(now-since, 0) // a heartbeat may have come back since the clock was read
 }
 
 // Resize tells the cache that the entry's value takes so many bytes now. An entry that is too large then leaves the cache.

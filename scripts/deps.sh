@@ -2,7 +2,7 @@
 # Installs what the Makefile's targets need and the machine lacks, with the
 # system's package manager, after saying what and why:
 #
-#	scripts/deps.sh postgres [postgis] [wrk]
+#	scripts/deps.sh postgres [postgis] [wrk] [nginx] [varnish]
 #
 # Does nothing, quickly, where all is there. Uses sudo only when not root; with
 # CI=true it never asks for a password.
@@ -39,6 +39,10 @@ has_postgis() {
 
 has_wrk() { command -v wrk >/dev/null 2>&1; }
 
+has_nginx() { command -v nginx >/dev/null 2>&1 || [ -x /usr/sbin/nginx ]; }
+
+has_varnish() { command -v varnishd >/dev/null 2>&1 || [ -x /usr/sbin/varnishd ]; }
+
 # What it is for, and what the package is called.
 
 purpose() {
@@ -46,6 +50,8 @@ purpose() {
 	postgres) echo "a PostgreSQL server, which the tests and slipstream dev run privately, without a service" ;;
 	postgis) echo "PostGIS, for the tests of GeoJSON answers" ;;
 	wrk) echo "wrk, the load generator of make bench" ;;
+	nginx) echo "nginx, whose cache make bench-cache compares with" ;;
+	varnish) echo "Varnish, whose cache make bench-cache compares with" ;;
 	esac
 }
 
@@ -132,15 +138,15 @@ need() {
 }
 
 [ $# -gt 0 ] || {
-	echo "usage: $0 postgres|postgis|wrk ..." >&2
+	echo "usage: $0 postgres|postgis|wrk|nginx|varnish ..." >&2
 	exit 2
 }
 find_manager
 for thing in "$@"; do
 	case $thing in
-	postgres | postgis | wrk) need "$thing" ;;
+	postgres | postgis | wrk | nginx | varnish) need "$thing" ;;
 	*)
-		say "unknown: $thing (known: postgres, postgis, wrk)"
+		say "unknown: $thing (known: postgres, postgis, wrk, nginx, varnish)"
 		exit 2
 		;;
 	esac

@@ -12,11 +12,11 @@ import (
 func cacheCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cache",
-		Short: "Let a database tell caches what changes",
+		Short: "Let a database tell caches what changes, and ask a running server's cache",
 		Args:  noArguments,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(cacheInstallCommand(), cacheUninstallCommand())
+	cmd.AddCommand(cacheInstallCommand(), cacheUninstallCommand(), cacheStatsCommand(), cachePurgeCommand(), cacheExplainCommand())
 	return cmd
 }
 

@@ -62,7 +62,7 @@ func devWelcome(out io.Writer, server *slipstream.Server, cluster *devdb.Cluster
 	}
 	fmt.Fprintf(out, `
   API      http://%[1]s
-  Admin    http://%[2]s   (/ready /metrics /schema_cache /debug/pprof/)
+  Admin    http://%[2]s   (/ready /metrics /cache /schema_cache /debug/pprof/)
   psql     psql '%[3]s'
   Token of customer %[4]d:
 

@@ -50,6 +50,7 @@ func TestScripts(t *testing.T) {
 			"database": database,
 			"sql":      sql,
 			"get":      get,
+			"hit":      hit,
 			"await":    await,
 			"ask":      ask,
 			"busy":     busy,
@@ -114,6 +115,20 @@ func get(ts *testscript.TestScript, _ bool, args []string) {
 	poll(ts, strings.Join(args, " "), func() (string, bool) {
 		status, body := fetch(client, "http://localhost"+path)
 		return status + " " + body, status == args[1] && (len(args) < 3 || strings.Contains(body, args[2]))
+	})
+}
+
+// hit PATH asks the API as get does, until the answer comes out of the cache.
+func hit(ts *testscript.TestScript, _ bool, args []string) {
+	client := clientOf(ts.MkAbs("api.sock"))
+	poll(ts, "a hit", func() (string, bool) {
+		response, err := client.Get("http://localhost" + args[0])
+		if err != nil {
+			return err.Error(), false
+		}
+		defer response.Body.Close()
+		status := response.Header.Get("Cache-Status")
+		return status, status == "Slipstream; hit"
 	})
 }
 

@@ -26,15 +26,17 @@ type options struct {
 	stream  bool
 	inserts bool
 	bulk    bool
+	cache   bool
 	profile string
 	strict  bool
 	// What no flag changes.
 	scenarios []scenario
+	rows      keyRange      // of shop.bench_key, for what reads and writes
 	settle    time.Duration // after the last request, before the memory is read that the server goes on with
 }
 
 func parseOptions(args []string, stderr io.Writer) (options, error) {
-	o := options{scenarios: scenarios(), settle: 5 * time.Second}
+	o := options{scenarios: scenarios(), rows: keyRange{100000, 199999}, settle: 5 * time.Second}
 	f := flag.NewFlagSet("benchmark", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.StringVar(&o.program, "server", "bin/slipstream", "`PROGRAM` to measure")
@@ -45,6 +47,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	f.BoolVar(&o.stream, "stream", false, "measure streams of a gigabyte instead")
 	f.BoolVar(&o.inserts, "inserts", false, "measure instead what inserts gain by sharing transactions")
 	f.BoolVar(&o.bulk, "bulk", false, "measure instead inserts of 100,000 rows in one request")
+	f.BoolVar(&o.cache, "cache", false, "measure instead what the cache answers, beside others")
 	f.StringVar(&o.profile, "profile", "", "only load the server with all scenarios in turn, and write its CPU profile to `FILE`")
 	only := f.String("only", "", "measure just the scenarios whose names contain `TEXT`, and write no report")
 	f.BoolVar(&o.strict, "strict", false, "end with exit code 1 when a target is missed")
@@ -117,6 +120,8 @@ func benchmark(ctx context.Context, o options, b *bed, about machine, out, progr
 		r, err = measureInserts(ctx, o, b, progress)
 	case o.bulk:
 		r, err = measureBulk(ctx, o, b, bulkRows, progress)
+	case o.cache:
+		r, err = measureCache(ctx, o, b, progress)
 	case o.stream:
 		r, err = measureStreams(ctx, o, b, gigabyte, progress)
 	default:

@@ -22,10 +22,11 @@ func TestBenchmark(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := options{program: buildServer(t), rounds: 1, seconds: 1, scenarios: scenarios()}
+	o := options{program: buildServer(t), rounds: 1, seconds: 1, scenarios: scenarios(), rows: keyRange{100000, 100999}}
 	t.Run("answers", func(t *testing.T) { testAnswers(t, o, b) })
 	t.Run("rates", func(t *testing.T) { testRates(t, o, b) })
 	t.Run("inserts", func(t *testing.T) { testInserts(t, o, b) })
+	t.Run("cache", func(t *testing.T) { testCache(t, o, b) })
 	t.Run("profile", func(t *testing.T) { testProfile(t, o, b) })
 	t.Run("bulk", func(t *testing.T) { testBulk(t, o, b) })
 	t.Run("streams", func(t *testing.T) { testStreams(t, o, b) })
@@ -140,6 +141,30 @@ func testInserts(t *testing.T, o options, b *bed) {
 	if !strings.Contains(out.String(), "| sharing transactions") || !strings.Contains(out.String(), "fsync") {
 		t.Errorf("report\n%s", &out)
 	}
+}
+
+// testCache measures all that is measured of the cache, and writes the report.
+func testCache(t *testing.T, o options, b *bed) {
+	needWrk(t)
+	for _, program := range []string{"nginx", "varnishd"} {
+		if _, err := exec.LookPath(program); err != nil && !isFile("/usr/sbin/"+program) {
+			t.Skip(program + " is not installed: scripts/deps.sh nginx varnish")
+		}
+	}
+	o.cache, o.out = true, filepath.Join(t.TempDir(), "benchmarks.md")
+	var out, progress bytes.Buffer
+	if err := benchmark(t.Context(), o, b, machine{}, &out, &progress); err != nil {
+		t.Fatalf("%v\n%s", err, &progress)
+	}
+	for _, want := range []string{
+		"| cached hit ", "| cached hit, JWT ", "| 304 ", "| cached hit, br ", " bare net/http ", " Slipstream ", " nginx ", " Varnish ",
+		"| with the cache ", "| of the same row ", "| staleness p99 ",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is missing in\n%s", want, &out)
+		}
+	}
+	t.Log(out.String())
 }
 
 func testProfile(t *testing.T, o options, b *bed) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -56,6 +57,51 @@ func (s *server) proc(file string) (string, error) { return procFile(s.cmd.Proce
 func procFile(pid int, file string) (string, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
 	return string(b), err
+}
+
+// cpu is what the server and the processes that it has started have used.
+func (s *server) cpu() (time.Duration, error) {
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return 0, err
+	}
+	parents, used := map[int]int{}, map[int]time.Duration{}
+	for _, file := range stats {
+		stat, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has ended
+		}
+		pid, parent, ok := parseParent(string(stat))
+		if !ok {
+			return 0, fmt.Errorf("not a /proc/PID/stat: %q", stat)
+		}
+		if used[pid], err = parseCPU(string(stat)); err != nil {
+			return 0, err
+		}
+		parents[pid] = parent
+	}
+	var sum time.Duration
+	for pid, cpu := range used {
+		for ; pid > 1; pid = parents[pid] {
+			if pid == s.cmd.Process.Pid {
+				sum += cpu
+				break
+			}
+		}
+	}
+	return sum, nil
+}
+
+// parseParent reads the ids of a process and of its parent.
+func parseParent(stat string) (pid, parent int, ok bool) {
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	first, _, _ := strings.Cut(stat, " ")
+	pid, err := strconv.Atoi(first)
+	if err != nil || len(fields) < 2 {
+		return 0, 0, false
+	}
+	parent, err = strconv.Atoi(fields[1])
+	return pid, parent, err == nil
 }
 
 // tick is the unit of times in /proc/PID/stat: USER_HZ, which is 100 on all of Linux's architectures that Go runs on.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -77,6 +78,9 @@ func (s scenario) describe() string {
 	}
 	if s.prefer != "" {
 		text += " with `Prefer: " + s.prefer + "`"
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.more)) {
+		text += " with `" + name + ": " + s.more.Get(name) + "`"
 	}
 	if s.asCustomer {
 		text += fmt.Sprintf(" with the token of one of %d customers", customers)

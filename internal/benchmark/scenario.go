@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -15,6 +16,7 @@ type scenario struct {
 	path       string
 	prefer     string
 	asCustomer bool
+	more       http.Header // further fields
 	// keys is SQL for the lowest and the highest key.
 	keys string
 }
@@ -72,6 +74,7 @@ func (s scenario) header() http.Header {
 	if s.body != "" {
 		h.Set("Content-Type", "application/json")
 	}
+	maps.Copy(h, s.more)
 	return h
 }
 

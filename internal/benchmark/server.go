@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -55,6 +56,9 @@ func startServer(ctx context.Context, program string, b *bed, schema string, opt
 		"--server-port", ports[0], "--admin-server-port", ports[1],
 		"--access-log", "off",
 	)
+	if !slices.ContainsFunc(options, func(o string) bool { return strings.HasPrefix(o, "--cache-mode=") }) {
+		s.cmd.Args = append(s.cmd.Args, "--cache-mode=off") // what is compared with the database has to ask it
+	}
 	s.cmd.Args = append(s.cmd.Args, options...)
 	s.cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
 	s.cmd.Dir = os.TempDir() // where there is no slipstream.yaml

@@ -21,6 +21,11 @@ type Options struct {
 	Tokens bool
 	// Pool is the most connections that the server would open, besides the listening one.
 	Pool int
+	// Cache is true where answers are to be cached, CacheDSN the connection string for following the write-ahead log, and
+	// PreRequest the function that is called before every statement, or empty.
+	Cache      bool
+	CacheDSN   string
+	PreRequest string
 	// StatementTimeout is the server's own bound; 0 is none.
 	StatementTimeout time.Duration
 }
@@ -53,6 +58,7 @@ func Database(ctx context.Context, o Options) (Report, error) {
 		{"logical replication", i.replication},
 		{"extensions", i.extensions},
 		{"idempotency keys", i.idempotency},
+		{"cache", i.cache},
 	} {
 		if err := question.ask(ctx); err != nil {
 			return r, fmt.Errorf("check %s: %w", question.about, err)

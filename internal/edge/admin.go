@@ -21,6 +21,8 @@ type Admin struct {
 	Ready func(ctx context.Context) error
 	// Metrics serves /metrics.
 	Metrics http.Handler
+	// Cache serves /cache and what is below.
+	Cache http.Handler
 	// SchemaCache writes the schema snapshot as JSON.
 	SchemaCache func(w io.Writer) error
 	// Config writes the configuration as PostgREST's config file format, without secrets.
@@ -29,7 +31,7 @@ type Admin struct {
 	Log *slog.Logger
 }
 
-// Handler serves /live, /ready, /metrics, /schema_cache, /config and /debug/pprof/
+// Handler serves /live, /ready, /metrics, /cache, /schema_cache, /config and /debug/pprof/
 // (https://postgrest.org/en/stable/references/admin_server.html).
 func (a Admin) Handler() http.Handler {
 	if a.Log == nil {
@@ -44,6 +46,10 @@ func (a Admin) Handler() http.Handler {
 	}
 	if a.Metrics != nil {
 		mux.Handle("GET /metrics", a.Metrics)
+	}
+	if a.Cache != nil {
+		mux.Handle("/cache", a.Cache)
+		mux.Handle("/cache/", a.Cache)
 	}
 	if a.SchemaCache != nil {
 		mux.Handle("GET /schema_cache", a.document("application/json; charset=utf-8", a.SchemaCache))

@@ -90,6 +90,13 @@ func readCatalog(ctx context.Context, conn *pgx.Conn, publication string) (*cata
 		if c.snapshot, err = pg.ParseSnapshot(text); err != nil {
 			return err
 		}
+		var all bool
+		if err := tx.QueryRow(ctx, "select "+publishesAll, publication).Scan(&all); err != nil {
+			return err
+		}
+		if !all {
+			return publishesPart
+		}
 		return c.readTables(ctx, tx, publication)
 	})
 	if err != nil {

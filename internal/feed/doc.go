@@ -6,5 +6,5 @@
 // for, prove how fresh it is. It heals by itself, and says when events may have been lost. Install prepares a database
 // for it.
 //
-// It knows nothing of caches or of subscribers. Imported by events, the root package and cmd/slipstream.
+// It knows nothing of caches or of subscribers. Imported by check, events, the root package and cmd/slipstream.
 package feed

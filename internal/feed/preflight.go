@@ -30,14 +30,21 @@ const triggersInstalled = `
  where t.evtenabled = 'A' and t.evttags is null and t.evtevent in ('ddl_command_end', 'sql_drop')
    and n.nspname = 'slipstream' and p.proname = 'cache_schema_changed')`
 
+// publishesAll is true where the publication $1 tells of all changes of the tables in it, by their own names.
+const publishesAll = `
+exists (select from pg_publication
+	where pubname = $1 and not puballtables and not pubviaroot and pubinsert and pubupdate and pubdelete and pubtruncate)`
+
+// publishesPart is the problem of a publication that does not.
+var publishesPart = Problem{"the publication is not as it was installed", notInstalled.Remedy}
+
 // conditions has a column for each thing to look at, in the order of facts.
 const conditions = `
 select current_setting('server_version_num')::int, pg_is_in_recovery(), current_setting('wal_level'),
 	(select rolreplication or rolsuper from pg_roles where rolname = session_user), session_user::text,
 	` + triggersInstalled + `,
 	exists (select from pg_publication where pubname = $1),
-	exists (select from pg_publication
-		where pubname = $1 and not puballtables and not pubviaroot and pubinsert and pubupdate and pubdelete and pubtruncate),
+	` + publishesAll + `,
 	current_setting('max_replication_slots')::int > (select count(*) from pg_replication_slots),
 	current_setting('max_wal_senders')::int > (select count(*) from pg_stat_replication)`
 
@@ -55,19 +62,45 @@ type facts struct {
 // Preflight looks for everything that keeps the role of a DSN from following the database through the publication of
 // Install. An error means that it could not look.
 func Preflight(ctx context.Context, dsn string) ([]Problem, error) {
+	var found []Problem
+	err := connected(ctx, dsn, func(conn *pgx.Conn) (err error) {
+		found, err = inspect(ctx, conn, DefaultPublication)
+		return err
+	})
+	return found, err
+}
+
+// Published reads which tables the publication of Install tells the changes of, by OID. Partitions are tables of their own.
+func Published(ctx context.Context, dsn string) (map[uint32]Table, error) {
+	tables := map[uint32]Table{}
+	err := connected(ctx, dsn, func(conn *pgx.Conn) error {
+		c, err := readCatalog(ctx, conn, DefaultPublication)
+		if err != nil {
+			return err
+		}
+		for oid, t := range c.tables {
+			tables[oid] = t.Table
+		}
+		return nil
+	})
+	return tables, err
+}
+
+// connected calls f with a connection of its own.
+func connected(ctx context.Context, dsn string, f func(*pgx.Conn) error) error {
 	conn, err := connect(ctx, dsn, func() {})
 	if err != nil { // there may be no primary among the hosts, which is a finding
 		conn, err = pgx.Connect(ctx, dsn)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		_ = conn.Close(closing)
 	}()
-	return inspect(ctx, conn, DefaultPublication)
+	return f(conn)
 }
 
 func inspect(ctx context.Context, conn *pgx.Conn, publication string) ([]Problem, error) {
@@ -93,7 +126,7 @@ func (f facts) problems() (found []Problem) {
 			"ALTER ROLE " + pgx.Identifier{f.role}.Sanitize() + " REPLICATION"}},
 		{!f.triggers, notInstalled},
 		{!f.publication, Problem{"the publication is missing", notInstalled.Remedy}},
-		{f.publication && !f.publishesAll, Problem{"the publication is not as it was installed", notInstalled.Remedy}},
+		{f.publication && !f.publishesAll, publishesPart},
 		{!f.slotFree, Problem{"all replication slots are in use", "raise max_replication_slots and restart the server"}},
 		{!f.senderFree, Problem{"all WAL senders are in use", "raise max_wal_senders and restart the server"}},
 	} {

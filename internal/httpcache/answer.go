@@ -2,8 +2,11 @@ package httpcache
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -17,6 +20,8 @@ type answer struct {
 	status int
 	fields []field
 	vary   []string
+	// public is Cache-Control for anonymous callers where that is not as usual, or nil.
+	public []string
 	tag    string // the opaque part of its ETag
 	// variants by encoding; identity is there from the start, the others when the first client has asked for them.
 	variants [encodings]atomic.Pointer[variant]
@@ -36,23 +41,21 @@ type variant struct {
 	encoding []string // Content-Encoding; nil for identity
 }
 
-// setBody gives the answer its body and its ETag: the source's own, or a hash of the body.
+// setBody gives the answer its body and its ETag: the source's own, or a hash of all that the client gets. The fields
+// belong to it, as a page of the same rows can be one of another number of rows.
 func (a *answer) setBody(body []byte, etag string) {
 	if tag, ok := opaque(etag); ok {
-		a.tag = tag
+		a.tag = strings.Clone(tag)
 	} else {
-		sum := sha256.Sum256(body)
-		a.tag = hex.EncodeToString(sum[:16])
+		hash := sha256.New()
+		_ = binary.Write(hash, binary.BigEndian, uint32(a.status)) // a hash takes everything
+		for _, f := range a.fields {
+			_, _ = fmt.Fprintf(hash, "%s%q", f.name, f.values)
+		}
+		_, _ = hash.Write(body)
+		a.tag = hex.EncodeToString(hash.Sum(nil)[:16])
 	}
 	a.variants[identity].Store(a.variant(identity, body))
-}
-
-// opaque is what is between the quotes of a strong ETag.
-func opaque(etag string) (string, bool) {
-	if len(etag) < 2 || etag[0] != '"' || etag[len(etag)-1] != '"' {
-		return "", false
-	}
-	return etag[1 : len(etag)-1], true
 }
 
 func (a *answer) variant(e encoding, body []byte) *variant {
@@ -81,27 +84,28 @@ func (a *answer) Size() int {
 	return n
 }
 
-// serve sends the answer, or 304 if the client has it (RFC 9110, section 13.1.2).
+// serve sends the answer, or 304 if the client has it (RFC 9110, section 15.4.5). e is nil where it was not in the cache:
+// then nobody knows yet whether encoding it is worth the work.
 func (a *answer) serve(w http.ResponseWriter, r *http.Request, e *cache.Entry, caller *auth.Caller) {
-	v := a.choose(r.Header, e)
-	header := w.Header()
-	header["Cache-Control"] = control(caller)
+	header, unchanged := w.Header(), a.unchanged(r.Header)
+	header["Cache-Control"] = a.control(caller)
 	for i := range a.fields {
-		header[a.fields[i].name] = a.fields[i].values
+		if f := &a.fields[i]; !unchanged || !ofBody(f.name) {
+			header[f.name] = f.values
+		}
 	}
 	if others, ok := header["Vary"]; ok {
-		header["Vary"] = append(others, a.vary...)
+		header["Vary"] = append(slices.Clip(others), a.vary...)
 	} else {
 		header["Vary"] = a.vary
 	}
+	v := a.choose(r.Header, e, unchanged)
 	if a.status == http.StatusOK || a.status == http.StatusPartialContent {
 		header["Etag"] = v.tag
-		if none, ok := r.Header["If-None-Match"]; ok && a.matches(none) {
-			delete(header, "Content-Type")
-			delete(header, "Content-Range")
-			w.WriteHeader(http.StatusNotModified)
-			return
-		}
+	}
+	if unchanged {
+		w.WriteHeader(http.StatusNotModified)
+		return
 	}
 	if v.encoding != nil {
 		header["Content-Encoding"] = v.encoding
@@ -113,18 +117,11 @@ func (a *answer) serve(w http.ResponseWriter, r *http.Request, e *cache.Entry, c
 	}
 }
 
-// matches compares weakly, and whatever the encoding: the client has the same answer.
-func (a *answer) matches(lines []string) bool {
-	for _, line := range lines {
-		for part := range strings.SplitSeq(line, ",") {
-			part = strings.TrimSpace(part)
-			if part == "*" {
-				return true
-			}
-			if tag, ok := opaque(strings.TrimPrefix(part, "W/")); ok && withoutSuffix(tag) == withoutSuffix(a.tag) {
-				return true
-			}
-		}
+// ofBody tells which fields 304 has not: the client has them with the body.
+func ofBody(name string) bool {
+	switch name {
+	case "Content-Type", "Content-Range", "Content-Profile":
+		return true
 	}
 	return false
 }

@@ -31,34 +31,18 @@ func (e encoding) String() string { return [...]string{"identity", "gzip", "zstd
 // suffixes make the ETags of encodings differ, as they must (RFC 9110, section 8.8.3.3).
 var suffixes = [encodings]string{"", "-gzip", "-zstd", "-br"}
 
-func withoutSuffix(tag string) string {
-	for _, s := range suffixes[1:] {
-		if t, ok := strings.CutSuffix(tag, s); ok {
-			return t
-		}
-	}
-	return tag
-}
-
 // smallBody is the size, in bytes, below which a body fits into one packet, and encoding it saves nothing.
 const smallBody = 1280
 
-// choose takes the variant that the client likes best. One that is not there yet is made by who first asks for it; the
-// others get the body as it is meanwhile.
-func (a *answer) choose(header http.Header, e *cache.Entry) *variant {
+// choose takes the variant that the client likes best. One that is not there yet is made by the first hit that asks for it
+// and needs a body; others get the body as it is meanwhile.
+func (a *answer) choose(header http.Header, e *cache.Entry, bodiless bool) *variant {
 	plain := a.variants[identity].Load()
-	accepts, ok := header["Accept-Encoding"]
-	if !ok || len(plain.body) < smallBody {
-		return plain
-	}
-	best := preferred(accepts)
-	if best == identity {
-		return plain
-	}
+	best := a.encodingFor(header, plain)
 	if v := a.variants[best].Load(); v != nil {
 		return v
 	}
-	if !a.busy.CompareAndSwap(false, true) {
+	if e == nil || bodiless || !a.busy.CompareAndSwap(false, true) {
 		return plain
 	}
 	defer a.busy.Store(false)
@@ -67,53 +51,74 @@ func (a *answer) choose(header http.Header, e *cache.Entry) *variant {
 		v = a.variant(best, body)
 	}
 	a.variants[best].Store(v) // where encoding saves nothing, it is not tried again
-	if e != nil && e.Stored() {
+	if e.Stored() {
 		e.Resize(a.Size())
 	}
 	return v
 }
 
-// preferred is the encoding that Accept-Encoding gives the greatest weight (RFC 9110, section 12.5.3).
+// encodingFor is identity for bodies that are not worth the work, even where the client would rather have them encoded: an
+// answer without a content coding is always allowed (RFC 9110, section 12.5.3).
+func (a *answer) encodingFor(header http.Header, plain *variant) encoding {
+	accepts, ok := header["Accept-Encoding"]
+	if !ok || len(plain.body) < smallBody {
+		return identity
+	}
+	return preferred(accepts)
+}
+
+// preferred is the encoding that Accept-Encoding gives the greatest weight (RFC 9110, section 12.5.3). Identity has to be
+// asked for: without its name it is what is left when there is no other.
 func preferred(lines []string) encoding {
-	best, most := identity, 0.0
+	const unnamed = -1
+	weights := [encodings]float64{unnamed, unnamed, unnamed, unnamed}
+	others := 0.0 // of *
 	for _, line := range lines {
 		for part := range strings.SplitSeq(line, ",") {
 			name, parameters, weighted := strings.Cut(part, ";")
-			e := named(strings.TrimSpace(name))
-			if e == identity {
-				continue
-			}
 			q := 1.0
 			if weighted {
 				q = weight(parameters)
 			}
-			if q > most || q == most && q > 0 && e > best {
-				best, most = e, q
+			if name = strings.TrimSpace(name); name == "*" {
+				others = q
+			} else if e, known := named(name); known {
+				weights[e] = max(weights[e], q)
 			}
+		}
+	}
+	best, most := identity, max(weights[identity], 0)
+	for e := identity + 1; e < encodings; e++ {
+		q := weights[e]
+		if q == unnamed {
+			q = others
+		}
+		if q > 0 && q >= most {
+			best, most = e, q
 		}
 	}
 	return best
 }
 
-func named(name string) encoding {
+func named(name string) (e encoding, known bool) {
 	switch {
 	case strings.EqualFold(name, "br"):
-		return brotlied
+		return brotlied, true
 	case strings.EqualFold(name, "zstd"):
-		return zstandard
+		return zstandard, true
 	case strings.EqualFold(name, "gzip"), strings.EqualFold(name, "x-gzip"):
-		return gzipped
+		return gzipped, true
 	}
-	return identity
+	return identity, strings.EqualFold(name, "identity")
 }
 
 func weight(parameters string) float64 {
-	value, ok := strings.CutPrefix(strings.TrimSpace(parameters), "q=")
-	if !ok {
+	name, value, _ := strings.Cut(strings.TrimSpace(parameters), "=")
+	if !strings.EqualFold(name, "q") {
 		return 1
 	}
 	q, err := strconv.ParseFloat(value, 64)
-	if err != nil || q < 0 || q > 1 {
+	if err != nil || !(q >= 0 && q <= 1) { // NaN is neither
 		return 0
 	}
 	return q

@@ -1,10 +1,12 @@
 package httpcache
 
 import (
+	"bytes"
 	"maps"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/slipstream-go/slipstream/internal/auth"
 )
@@ -17,9 +19,13 @@ type recorder struct {
 	status  []string // Cache-Status of an answer that passes
 	most    int
 	code    int
+	size    int // announced by Content-Length, or unsaid
 	body    []byte
 	passing bool
+	passes  func() // called when the answer turns out not to be kept
 }
+
+const unsaid = -1
 
 func (w *recorder) Header() http.Header { return w.header }
 
@@ -32,13 +38,33 @@ func (w *recorder) WriteHeader(code int) {
 		return
 	}
 	w.code = code
-	size, err := strconv.Atoi(w.header.Get("Content-Length"))
-	if err == nil && size <= w.most {
-		w.body = make([]byte, 0, size)
+	w.size = unsaid
+	if length := w.header.Get("Content-Length"); length != "" {
+		size, err := strconv.Atoi(length)
+		if err != nil || size < 0 || size > w.most {
+			w.pass()
+			return
+		}
+		w.size, w.body = size, make([]byte, 0, size)
 	}
-	if err == nil && size > w.most || !keepable(code) {
+	if !keepable(code) || !shareable(w.header) {
 		w.pass()
 	}
+}
+
+// shareable reports whether every field of an answer is about the answer. Others may be meant for one client or connection,
+// such as Set-Cookie; so an answer that has one that is not known here is not kept.
+func shareable(header http.Header) bool {
+	for name := range header {
+		switch name {
+		case "Content-Type", "Content-Range", "Content-Location", "Content-Profile", "Content-Language", "Link",
+			"Preference-Applied", "Proxy-Status", "Warning":
+		case "Content-Length", "Etag", "Vary", "Server-Timing": // have another value, or none, in a hit
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // keepable are the statuses of answers that hold until what they depend on changes: rows, or that there are none.
@@ -64,12 +90,22 @@ func (w *recorder) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// FlushError is what http.ResponseController looks for: who flushes wants the client to have it now.
+func (w *recorder) FlushError() error {
+	if w.code == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	w.pass()
+	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
 // pass sends what there is, and all that follows, as it is.
 func (w *recorder) pass() {
 	if w.passing {
 		return
 	}
 	w.passing = true
+	w.passes()
 	header := w.ResponseWriter.Header()
 	if w.status != nil {
 		header["Cache-Status"] = w.status
@@ -96,23 +132,34 @@ func merge(to, from http.Header) {
 	}
 }
 
-// answer makes what was recorded one to keep, or nil.
+// answer makes what was recorded one to keep, or nil. It shares no memory with what the source has made, which may hang on
+// to all of the request.
 func (w *recorder) answer() *answer {
-	if !keepable(w.code) {
-		return nil
-	}
-	if _, ok := w.header["Set-Cookie"]; ok {
-		return nil // meant for this one client
+	if w.code == 0 || w.size != unsaid && w.size != len(w.body) {
+		return nil // nothing was answered, or not all of it
 	}
 	a := &answer{status: w.code}
 	for _, name := range slices.Sorted(maps.Keys(w.header)) {
 		switch name {
-		case "Content-Length", "Etag", "Vary", "Server-Timing", "Date", "Connection":
+		case "Content-Length", "Etag", "Vary", "Server-Timing":
 		default:
-			a.fields = append(a.fields, field{name, slices.Clip(w.header[name])})
+			a.fields = append(a.fields, field{name, kept(w.header[name])})
 		}
 	}
-	a.vary = slices.Clip(append(slices.Clip(w.header["Vary"]), "Accept-Encoding"))
-	a.setBody(slices.Clip(w.body), w.header.Get("Etag"))
+	a.vary = append(kept(w.header["Vary"]), "Accept-Encoding")
+	body := w.body
+	if cap(body) > len(body)+len(body)/8 {
+		body = bytes.Clone(body)
+	}
+	a.setBody(slices.Clip(body), w.header.Get("Etag"))
 	return a
+}
+
+// kept copies the values of a field, which may be a small part of something large of the source's.
+func kept(values []string) []string {
+	out := make([]string, len(values), len(values)+1)
+	for i, v := range values {
+		out[i] = strings.Clone(v)
+	}
+	return out
 }

@@ -1,9 +1,13 @@
 package httpcache
 
-import "net/http"
+import (
+	"net/http"
+	"time"
+)
 
 // Source makes the answers to GET. It finds a cache.Fill in the context of a request whose answer is to be kept, and has
-// to tell it what the answer depends on; an answer of which it does not is not kept.
+// to tell it what the answer depends on; an answer of which it does not is not kept. Such a request is answered in full: its
+// If-None-Match is for others, who may get the same answer, not asked for.
 type Source interface {
 	http.Handler
 	// AppendRequest appends all of a GET that its answer can depend on, but for who asks and for what is in the store
@@ -17,10 +21,19 @@ type Source interface {
 type Shape interface {
 	// Valid is false when the shape has to be made anew, because the source has changed since.
 	Valid() bool
-	// Bypass says in a few words why answers must not be kept; empty if they may be.
-	Bypass() string
+	// Bypass says in a few words why answers must not be kept; empty if they may be. The kind of that reason is one of a
+	// few, for metrics.
+	Bypass() (kind, because string)
+	// Unfollowed is Bypass for what can change from one moment to the next: whether the source tells the changes of all that
+	// answers depend on. It is asked before an answer is fetched to be kept.
+	Unfollowed() (kind, because string)
 	// Route names the kind of request in metrics.
 	Route() string
+	// Public reports whether caches on the way may keep answers for anonymous callers, and for how long they may use them
+	// without asking again.
+	Public() (public bool, maxAge time.Duration)
+	// Tags name what the answers are about, in a few visible characters without commas and quotes each.
+	Tags() []string
 	// AppendCaller appends who asks, as far as the answer depends on it: callers who get the same bytes may be given the
 	// same answer.
 	AppendCaller(dst []byte, r *http.Request) []byte

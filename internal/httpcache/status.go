@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/slipstream-go/slipstream/cache"
 	"github.com/slipstream-go/slipstream/internal/auth"
 )
 
@@ -17,10 +16,10 @@ const fwdRequest = "the request says no-cache"
 
 // status tells why a request was forwarded: fwd=miss, perhaps with stored, or fwd=bypass with a reason.
 func status(forward, detail string) string {
-	switch {
-	case detail == "":
+	switch detail {
+	case "":
 		return "Slipstream; fwd=" + forward
-	case detail == "stored":
+	case "stored":
 		return "Slipstream; fwd=" + forward + "; stored"
 	}
 	// A string of RFC 8941, section 3.3.3, has no other characters than these, and two of them escaped.
@@ -54,11 +53,14 @@ var ages = func() (out [10][]string) {
 	return out
 }()
 
-// age is how long ago it was certain that an answer was the present one, in seconds.
-func age(e *cache.Entry) []string {
-	seconds := int(e.Confirmed() / time.Second)
-	if seconds >= 0 && seconds < len(ages) {
-		return ages[seconds]
+// seconds is an age as fields give it (RFC 9111, section 1.2.2).
+func seconds(age time.Duration) int { return max(int(age/time.Second), 0) }
+
+// ageField is the field Age of a hit (RFC 9111, section 5.1): how long ago it was certain that it was the present answer.
+func ageField(age time.Duration) []string {
+	n := seconds(age)
+	if n < len(ages) {
+		return ages[n]
 	}
-	return []string{strconv.Itoa(max(seconds, 0))}
+	return []string{strconv.Itoa(n)}
 }

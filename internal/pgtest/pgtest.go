@@ -71,8 +71,24 @@ func Database(t testing.TB) string {
 		create += " locale_provider libc"
 	}
 	Exec(t, server, create)
-	t.Cleanup(func() { Exec(t, server, "drop database if exists "+name+" with (force)") })
+	t.Cleanup(func() {
+		awaitSlots(t, server, name)
+		Exec(t, server, "drop database if exists "+name+" with (force)")
+	})
 	return withDatabase(t, server, name)
+}
+
+// awaitSlots waits until PostgreSQL has noticed that those who decoded the log of a database are gone: until then it
+// cannot be dropped, force or not.
+func awaitSlots(t testing.TB, server, database string) {
+	t.Helper()
+	const used = `select count(*) from pg_replication_slots where database = $1 and active`
+	for deadline := time.Now().Add(time.Minute); Value(t, server, used, database) != "0"; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Error("a replication slot of the test's database is still in use: stop what uses it before the test ends")
+			return
+		}
+	}
 }
 
 // Role makes a role with the attributes ("login noinherit") and returns its

@@ -31,6 +31,7 @@ func writeETag(s *sqlBuilder, object func()) {
 func appendTags(dst []byte, tags []request.EntityTag) []byte {
 	dst = append(dst, '{')
 	for _, t := range tags {
+		t = t.Decoded()
 		if t.Weak || len(t.Opaque) != etagDigits || strings.Trim(t.Opaque, "0123456789abcdef") != "" {
 			continue
 		}

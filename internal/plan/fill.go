@@ -11,8 +11,10 @@ import (
 // Fill is how a read is run when its answer is to be kept in a cache, and what the answer depends on.
 type Fill struct {
 	// Because says in a few words why the answer must not be kept; it is empty where it may be. If it is not, nothing
-	// else is set.
+	// else is set but Hindrance.
 	Because string
+	// Hindrance is the kind of that reason.
+	Hindrance Hindrance
 	// SQL is the statement of the read with the two further columns ColumnStamp and ColumnKeys. Args are its arguments.
 	SQL  string
 	Args []Arg
@@ -29,9 +31,24 @@ type Fill struct {
 	// Moving are operands of columns for which 'now' and 'today' are input: the answer must not be kept if one of them
 	// is MovingInput.
 	Moving []request.Value
+	// Keeping is what the configuration says of the relations.
+	Keeping Keeping
 
 	keyed bool
 }
+
+// Hindrance is a kind of reasons why answers are not kept. There are few, so that metrics can count by them.
+type Hindrance string
+
+// The hindrances that a plan can have.
+const (
+	ByFunction   Hindrance = "function"   // the answer is the result of a function
+	ByFormat     Hindrance = "format"     // it is streamed, a query plan, or rendered by a function
+	ByEstimate   Hindrance = "estimate"   // it has the planner's estimate of a count
+	ByRelation   Hindrance = "relation"   // what is behind a relation cannot be told, or its changes are not logged
+	ByPolicy     Hindrance = "policy"     // the configuration says so
+	ByExpression Hindrance = "expression" // what the request computes depends on more than rows
+)
 
 // The columns of a Fill's result that follow those of a Body.
 const (
@@ -63,6 +80,20 @@ type Level struct {
 	children []int            // the levels whose rows follow them
 	links    []*schema.Column // of the parent, for Link
 }
+
+// AllTables are the tables that an answer depends on, as wholes or by rows.
+func (f *Fill) AllTables() []uint32 {
+	all := slices.Clone(f.Tables)
+	for i := range f.Levels {
+		all = append(all, f.Levels[i].Table)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// KeptByRows reports whether a plain read of a relation is kept until one of its own rows changes, or another row comes to
+// fit. If not, any change of the tables behind it drops it.
+func KeptByRows(r *schema.Relation) bool { return r.Reach.Single && new(Level).keys(r) }
 
 // noLevel stands for the parent of the root, and for levels of which not enough is known.
 const noLevel = -1

@@ -85,23 +85,34 @@ func (k *keyedSelect) keys(n *node) {
 			return
 		}
 		c := l.columns[i]
-		column := quoteColumn(n.table(), c.Name)
-		switch kindOf(c) {
-		case Integer:
-			k.put(column)
-		case Timestamp:
-			k.put("pg_catalog.to_char(", column, ", 'YYYY-MM-DD HH24:MI:SS.US')")
-		case Instant:
-			k.put("pg_catalog.to_char(", column, " AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')")
-		case Date:
-			k.put("pg_catalog.to_char(", column, ", 'YYYY-MM-DD')")
-		default:
-			k.put(column, "::text")
-		}
+		k.value(quoteColumn(n.table(), c.Name), kindOf(c))
 	})
 	if items > 1 {
 		k.put(")")
 	}
+}
+
+// value puts the text that a column has whatever the session's settings.
+func (k *keyedSelect) value(column string, kind Kind) {
+	switch kind {
+	case Integer:
+		k.put(column)
+	case Timestamp:
+		k.moment(column, column, "YYYY-MM-DD HH24:MI:SS.US")
+	case Instant:
+		k.moment(column, column+" AT TIME ZONE 'UTC'", "YYYY-MM-DD HH24:MI:SS.US")
+	case Date:
+		k.moment(column, column, "YYYY-MM-DD")
+	default:
+		k.put(column, "::text")
+	}
+}
+
+// moment puts a date or time in a format. to_char makes NULL of the infinities and leaves BC out: those become a text that
+// compares with nothing.
+func (k *keyedSelect) moment(column, in, format string) {
+	k.put("CASE WHEN pg_catalog.isfinite(", column, ") AND ", column, " >= '0002-01-01' THEN pg_catalog.to_char(", in, ", '", format,
+		"') WHEN ", column, " IS NOT NULL THEN 'beyond' END")
 }
 
 // join is node.writeJoin with keys.

@@ -57,10 +57,10 @@ func guardKeys(n schema.Name) [3]string {
 	return [3]string{n.Schema + "." + n.Name, n.Name, everyRelation}
 }
 
-// Unknown gives the keys that name no relation of the snapshot, in their order.
-func (g Guards) Unknown(s *schema.Snapshot) []string {
-	unknown := make(map[string]bool, len(g))
-	for key := range g {
+// Unknown gives those of the keys of Guards or Policies that name no relation of the snapshot, in their order.
+func Unknown[T any](named map[string]T, s *schema.Snapshot) []string {
+	unknown := make(map[string]bool, len(named))
+	for key := range named {
 		unknown[key] = key != everyRelation
 	}
 	for name := range s.Relations {

@@ -18,6 +18,8 @@ type Options struct {
 	LegacyTargetNames bool
 	// Guards are the limits of single relations (relations).
 	Guards Guards
+	// Policies say how answers of single relations are kept (relations).
+	Policies Policies
 	// Fills makes every plan tell how its answer can be kept in a cache.
 	Fills bool
 }

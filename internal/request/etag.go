@@ -22,14 +22,25 @@ type EntityTag struct {
 	Weak   bool
 }
 
+// Decoded is the tag of the same representation without a content coding. Encodings have tags of their own (RFC 9110,
+// section 8.8.3.3), which the cache makes by appending their names; what they are tags of is the same.
+func (t EntityTag) Decoded() EntityTag {
+	for _, suffix := range [...]string{"-gzip", "-zstd", "-br"} {
+		if opaque, ok := strings.CutSuffix(t.Opaque, suffix); ok {
+			return EntityTag{Opaque: opaque, Weak: t.Weak}
+		}
+	}
+	return t
+}
+
 // MatchesStrongly compares a tag with the list as If-Match does: a weak tag matches nothing (RFC 9110, section 8.8.3.2).
 func (t *EntityTags) MatchesStrongly(tag EntityTag) bool {
-	return t.matches(func(o EntityTag) bool { return o == tag && !o.Weak })
+	return t.matches(func(o EntityTag) bool { return !o.Weak && (o == tag || o.Decoded() == tag) })
 }
 
 // MatchesWeakly compares a tag with the list as If-None-Match does.
 func (t *EntityTags) MatchesWeakly(tag EntityTag) bool {
-	return t.matches(func(o EntityTag) bool { return o.Opaque == tag.Opaque })
+	return t.matches(func(o EntityTag) bool { return o.Opaque == tag.Opaque || o.Decoded().Opaque == tag.Opaque })
 }
 
 func (t *EntityTags) matches(same func(EntityTag) bool) bool {

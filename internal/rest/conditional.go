@@ -92,7 +92,7 @@ func (a *answer) revalidate(h *head) error {
 	if match := a.req.IfMatch; match != nil && !match.MatchesStrongly(tag) {
 		return a.unmatched()
 	}
-	if none := a.req.IfNoneMatch; none != nil && none.MatchesWeakly(tag) {
+	if none := a.req.IfNoneMatch; none != nil && !a.filling && none.MatchesWeakly(tag) {
 		h.status, h.contentRange = http.StatusNotModified, ""
 	}
 	return nil

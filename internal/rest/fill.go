@@ -84,9 +84,16 @@ func (a *answer) depend(f *cache.Fill, unkeyed bool) {
 			d.level(&p.Levels[i], &shown[i])
 		}
 	}
-	if !d.unknown {
-		f.Depend(stamp{snapshot}, d.watches...)
+	if d.unknown {
+		return
 	}
+	if p.Keeping.TTL > 0 {
+		f.Limit(p.Keeping.TTL)
+	}
+	if p.Keeping.Staleness > 0 {
+		f.Staleness(p.Keeping.Staleness)
+	}
+	f.Depend(stamp{snapshot}, d.watches...)
 }
 
 // dependencies makes watches of what a plan says and an answer shows.

@@ -12,8 +12,7 @@ type Reach struct {
 	// order.
 	Tables []uint32
 	// Single is true where the rows are those of one ordinary table, as they are stored, less those that policies hide
-	// which look at nothing but the row and Settings: not at other rows of the table either, as a function can that does
-	// so with its owner's rights. Tables then has its OID alone.
+	// which look at nothing but the row and Settings: not at other rows of the table either. Tables then has its OID alone.
 	Single bool
 	// Settings are the settings that are read, in a stable order.
 	Settings []SettingRead
@@ -80,7 +79,7 @@ func (g *reachGraph) of(oid uint32) Reach {
 	slices.Sort(r.Tables)
 	r.Settings = SortSettings(r.Settings)
 	root := g.relations[oid]
-	r.Single = root != nil && root.kind == Table && len(r.Tables) == 1 && r.Opaque == "" && !w.circular
+	r.Single = root != nil && root.kind == Table && len(r.Tables) == 1 && !w.circle && r.Opaque == ""
 	return w.reach
 }
 
@@ -94,12 +93,12 @@ func (g *reachGraph) ofFunction(oid uint32) Reach {
 }
 
 type reachWalk struct {
-	graph    *reachGraph
-	root     uint32          // the relation that it began at
-	circular bool            // the root is behind itself
-	seen     map[uint32]bool // relations
-	calls    map[uint32]bool // functions
-	reach    Reach
+	graph  *reachGraph
+	root   uint32          // the relation, 0 for a function
+	circle bool            // the root reads itself: by a view or a function whose owner its policies let pass
+	seen   map[uint32]bool // relations
+	calls  map[uint32]bool // functions
+	reach  Reach
 }
 
 func newReachWalk(g *reachGraph) *reachWalk {
@@ -114,7 +113,7 @@ func (w *reachWalk) opaque(reason string) {
 
 func (w *reachWalk) relation(oid uint32) {
 	if w.seen[oid] {
-		w.circular = w.circular || oid == w.root
+		w.circle = w.circle || oid == w.root
 		return
 	}
 	w.seen[oid] = true

@@ -25,6 +25,25 @@ select p.polrelid, p.polqual::text
 from pg_policy p join pg_class c on c.oid = p.polrelid
 where c.oid = any ($1) and c.relrowsecurity and p.polcmd in ('*', 'r') and p.polqual is not null`
 
+// jsonCastsSQL reads the functions that turn values of columns into JSON: to_json and its kin use the casts of types that
+// are not PostgreSQL's own, also inside of arrays and rows. Of domains they take the type below
+// (https://www.postgresql.org/docs/current/functions-json.html#FUNCTIONS-JSON-CREATION).
+const jsonCastsSQL = `
+with recursive types (relation, type) as (
+	select a.attrelid, a.atttypid
+	from pg_attribute a
+	where a.attrelid = any ($1) and a.attnum > 0 and not a.attisdropped and a.atttypid >= 16384
+	union
+	select w.relation, p.type
+	from types w join pg_type t on t.oid = w.type, lateral (
+		select t.typelem union select t.typbasetype union
+		select a.atttypid from pg_attribute a where a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped) p (type)
+	where p.type >= 16384
+)
+select w.relation, c.castfunc
+from types w join pg_type t on t.oid = w.type and t.typtype <> 'd'
+join pg_cast c on c.castsource = w.type and c.casttarget = 'pg_catalog.json'::regtype and c.castfunc <> 0`
+
 // calledSQL reads functions. The tree of a body is NULL for those whose body is a text that only runs show the meaning of;
 // that of the defaults is for calls that leave arguments out. PostgreSQL's own are those that initdb made: superusers can
 // add to its schema.
@@ -94,17 +113,30 @@ func (l *loader) reachRelations(ctx context.Context, q pg.Querier, oids []uint32
 	if err != nil {
 		return err
 	}
-	return each(ctx, q, reachedTreesSQL, []any{oids}, func(rows pg.Rows) error {
+	use := func(oid uint32, u uses) {
+		if r := l.graph.relations[oid]; r != nil && !r.catalog {
+			r.uses.add(u)
+			found.add(u)
+		}
+	}
+	err = each(ctx, q, reachedTreesSQL, []any{oids}, func(rows pg.Rows) error {
 		var oid uint32
 		var tree []byte
 		if err := rows.Scan(&oid, &tree); err != nil {
 			return err
 		}
-		if r := l.graph.relations[oid]; r != nil && !r.catalog {
-			u := usesOf(tree)
-			r.uses.add(u)
-			found.add(u)
+		use(oid, usesOf(tree))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return each(ctx, q, jsonCastsSQL, []any{oids}, func(rows pg.Rows) error {
+		var oid, function uint32
+		if err := rows.Scan(&oid, &function); err != nil {
+			return err
 		}
+		use(oid, uses{functions: []uint32{function}})
 		return nil
 	})
 }

@@ -27,6 +27,7 @@ type Metrics struct {
 	requests *requestMetrics
 	schema   schemaMetrics
 	jwt      jwtMetrics
+	bypasses *prometheus.CounterVec
 }
 
 // NewMetrics returns metrics with nothing counted. It starts nothing.
@@ -40,6 +41,7 @@ func NewMetrics(o MetricsOptions) *Metrics {
 		requests: newRequestMetrics(reg, o.MaxRoutes),
 		schema:   newSchemaMetrics(reg),
 		jwt:      newJWTMetrics(reg),
+		bypasses: newCacheBypasses(reg),
 	}
 	reg.MustRegister(
 		collectors.NewGoCollector(),

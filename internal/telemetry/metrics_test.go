@@ -183,3 +183,33 @@ func BenchmarkRequestDone(b *testing.B) {
 		}
 	})
 }
+
+func TestCacheMetrics(t *testing.T) {
+	m := telemetry.NewMetrics(telemetry.MetricsOptions{})
+	stats := telemetry.CacheStats{
+		Mode: "wal", Hits: map[string]uint64{"l1": 7}, Misses: map[string]uint64{"absent": 2}, Rejected: map[string]uint64{"changed": 1},
+		Stored: 3, Invalidated: 4, Evicted: 5, Entries: 6, Bytes: 1000, Lag: 20 * time.Millisecond,
+	}
+	if err := m.WatchCache(func() telemetry.CacheStats { return stats }); err != nil {
+		t.Fatal(err)
+	}
+	m.CacheBypassed("relation")
+	m.CacheBypassed("relation")
+	wantLines(t, scrape(t, m),
+		`# TYPE slipstream_cache_hits_total counter`,
+		`slipstream_cache_mode{mode="wal"} 1`,
+		`slipstream_cache_mode{mode="none"} 0`,
+		`slipstream_cache_hits_total{tier="l1"} 7`,
+		`slipstream_cache_misses_total{reason="absent"} 2`,
+		`slipstream_cache_bypasses_total{reason="relation"} 2`,
+		`slipstream_cache_rejected_total{reason="changed"} 1`,
+		`slipstream_cache_stored_total 3`,
+		`slipstream_cache_invalidations_total 4`,
+		`slipstream_cache_evictions_total 5`,
+		`slipstream_cache_entries 6`,
+		`slipstream_cache_bytes 1000`,
+		`slipstream_cache_feed_lag_seconds 0.02`,
+	)
+	stats.Mode, stats.Lag = "none", -1
+	wantLines(t, scrape(t, m), `slipstream_cache_mode{mode="wal"} 0`, `slipstream_cache_mode{mode="none"} 1`, `slipstream_cache_feed_lag_seconds NaN`)
+}

@@ -71,6 +71,15 @@ func (r *Request) MarkTiming(p Phase) {
 	}
 }
 
+// ServerTiming ends the last phase and gives the header's value, or nothing when no timing was started.
+func (r *Request) ServerTiming() string {
+	if r == nil || r.Timing.last.IsZero() {
+		return ""
+	}
+	r.Timing.Mark(PhaseResponse)
+	return r.Timing.Header()
+}
+
 // Bind returns ctx carrying r. The link is a field of r, so that binding, done for
 // every request, allocates nothing; a Request is bound once.
 func (r *Request) Bind(ctx context.Context) context.Context {

@@ -1,0 +1,86 @@
+package slipstream
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/slipstream-go/slipstream/cache"
+	"github.com/slipstream-go/slipstream/internal/telemetry"
+)
+
+// CacheStatus says what the cache does.
+type CacheStatus struct {
+	// Mode is off, wal (exact, by the write-ahead log), or none, while Reason holds.
+	Mode string `json:"mode"`
+	// Reason why nothing is cached, with the remedy; empty if something is.
+	Reason string `json:"reason,omitempty"`
+	// Tables is how many tables' changes are known.
+	Tables int `json:"tables"`
+	// Entries and Bytes are what is kept.
+	Entries int    `json:"entries"`
+	Bytes   uint64 `json:"bytes"`
+	// Hits and Misses count look-ups since the start; misses by reason.
+	Hits   uint64            `json:"hits"`
+	Misses map[string]uint64 `json:"misses"`
+	// Stored counts answers that were kept, Rejected those that were not, by reason.
+	Stored   uint64            `json:"stored"`
+	Rejected map[string]uint64 `json:"rejected"`
+	// Invalidated counts answers that changes have made wrong, Evicted those that made room.
+	Invalidated uint64 `json:"invalidated"`
+	Evicted     uint64 `json:"evicted"`
+	// LagMilliseconds is how long ago the present state was certain; -1 if it is not.
+	LagMilliseconds int64 `json:"lagMilliseconds"`
+}
+
+// CacheStatus says what the cache does now.
+func (s *Server) CacheStatus() CacheStatus {
+	k := s.caching
+	if k == nil {
+		return CacheStatus{Mode: "off", Reason: "cache-mode is off", LagMilliseconds: -1}
+	}
+	st := k.cache.Stats()
+	out := CacheStatus{
+		Mode: "wal", Entries: st.Entries, Bytes: st.Bytes, Hits: st.Hits, Misses: map[string]uint64{}, Stored: st.Stored,
+		Rejected: map[string]uint64{}, Invalidated: st.Invalidated, Evicted: st.Evicted, LagMilliseconds: -1,
+	}
+	if st.Lease >= 0 {
+		out.LagMilliseconds = st.Lease.Milliseconds()
+	}
+	for m, n := range st.Misses {
+		out.Misses[m.String()] = n
+	}
+	for r, n := range st.Rejected {
+		out.Rejected[r.String()] = n
+	}
+	if tables := k.published.Load(); tables != nil {
+		out.Tables = len(*tables)
+	}
+	status := k.cache.Status()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if status.Mode != cache.Open {
+		out.Mode = "none"
+		reasons := slices.DeleteFunc([]string{k.problem, status.Reason}, func(r string) bool { return r == "" })
+		if len(reasons) > 0 {
+			out.Reason = reasons[0]
+		}
+	}
+	return out
+}
+
+// watchCache adds the cache to the metrics.
+func (s *Server) watchCache() error {
+	err := s.metrics.WatchCache(func() telemetry.CacheStats {
+		st := s.CacheStatus()
+		return telemetry.CacheStats{
+			Mode: st.Mode, Hits: map[string]uint64{"l1": st.Hits}, Misses: st.Misses, Rejected: st.Rejected,
+			Stored: st.Stored, Invalidated: st.Invalidated, Evicted: st.Evicted, Entries: st.Entries, Bytes: st.Bytes,
+			Lag: time.Duration(st.LagMilliseconds) * time.Millisecond,
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("metrics: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,111 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/slipstream-go/slipstream/internal/feed"
+	"github.com/slipstream-go/slipstream/internal/pg"
+	"github.com/slipstream-go/slipstream/internal/plan"
+	"github.com/slipstream-go/slipstream/internal/schema"
+)
+
+// cache tells whether answers can be kept until what they show changes, and of which relations.
+func (i inspection) cache(ctx context.Context) error {
+	const cost = "every read asks the database"
+	switch {
+	case !i.options.Cache:
+		i.report.ok("cache", "off by cache-mode")
+		return nil
+	case i.options.PreRequest != "":
+		i.report.add(Finding{"cache", Warn, "db-pre-request is set: what the function does, the cache cannot know", cost, "do without db-pre-request"})
+		return nil
+	}
+	problems, err := feed.Preflight(ctx, i.options.CacheDSN)
+	if err != nil {
+		i.report.add(Finding{"cache", Warn, strings.Join(strings.Fields(pg.HideDSN(err).Error()), " "), cost, "correct cache-db-uri"})
+		return nil
+	}
+	var published map[uint32]feed.Table
+	if len(problems) == 0 {
+		i.report.ok("cache", "changes are told by the write-ahead log")
+		if published, err = feed.Published(ctx, i.options.CacheDSN); err != nil {
+			return err
+		}
+	} else {
+		var found, fix []string
+		for _, p := range problems {
+			found, fix = append(found, p.What), append(fix, p.Remedy)
+		}
+		i.report.add(Finding{"cache", Warn, strings.Join(found, "; "), cost, strings.Join(slices.Compact(fix), "; ")})
+	}
+	return i.cachedRelations(ctx, published)
+}
+
+// cachedRelations sorts the exposed relations by how their answers are kept. published is nil where it is not known which
+// tables are.
+func (i inspection) cachedRelations(ctx context.Context, published map[uint32]feed.Table) error {
+	tx, err := i.db.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback(ctx) }() // it only reads
+	snapshot, err := schema.Load(ctx, tx, schema.Options{Schemas: i.options.Schemas})
+	if err != nil {
+		return err
+	}
+	var rows, tables []string
+	not := map[string][]string{} // by reason
+	for name, r := range snapshot.Relations {
+		full := name.Schema + "." + name.Name
+		switch because := notKept(r, published); {
+		case because != "":
+			not[because] = append(not[because], full)
+		case plan.KeptByRows(r):
+			rows = append(rows, full)
+		default:
+			tables = append(tables, full)
+		}
+	}
+	if len(rows) > 0 {
+		i.report.ok("kept until a row changes", "%s", enumerate(rows))
+	}
+	if len(tables) > 0 {
+		i.report.ok("kept until a table changes", "%s", enumerate(tables))
+	}
+	for _, because := range slices.Sorted(maps.Keys(not)) {
+		i.report.add(Finding{"not kept", Warn, enumerate(not[because]) + ": " + because, "reads of it ask the database each time",
+			"see docs/how-to/cache-answers.md"})
+	}
+	return nil
+}
+
+// notKept says why answers of a relation are not kept, or nothing.
+func notKept(r *schema.Relation, published map[uint32]feed.Table) string {
+	if r.Reach.Opaque != "" {
+		return r.Reach.Opaque
+	}
+	if published == nil {
+		return ""
+	}
+	for _, table := range r.Reach.Tables {
+		if _, ok := published[table]; !ok {
+			return "depends on a table whose changes are not told: without a primary key or replica identity, or not of the schemas of cache install"
+		}
+	}
+	return ""
+}
+
+// enumerate lists names, if they are not too many.
+func enumerate(names []string) string {
+	const most = 20
+	slices.Sort(names)
+	text := strings.Join(names[:min(len(names), most)], ", ")
+	if more := len(names) - most; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}

@@ -1,0 +1,34 @@
+package httpcache
+
+import (
+	"net/http"
+
+	"github.com/slipstream-go/slipstream/cache"
+)
+
+// Explanation says what would be done with a GET.
+type Explanation struct {
+	// Kind and Because say why the request would go by the cache; empty if it would not.
+	Kind, Because string
+	Key           cache.Key
+	Shape         Shape
+	// Entry is what is kept under Key, or nil, and Refused why it would not be served now; 0 if it would.
+	Entry   *cache.Entry
+	Refused cache.Miss
+}
+
+// Explain looks at a GET whose caller is known. It answers nothing and changes nothing, not even counts.
+func (h *Handler) Explain(r *http.Request) Explanation {
+	if requestDirectives(r.Header).noCache {
+		return Explanation{Kind: byRequest, Because: fwdRequest}
+	}
+	var e Explanation
+	e.Key, e.Shape = h.find(r)
+	if e.Kind, e.Because = e.Shape.Bypass(); e.Because != "" {
+		return e
+	}
+	if e.Entry, e.Refused = h.options.Cache.Inspect(e.Key); e.Entry == nil {
+		e.Kind, e.Because = e.Shape.Unfollowed()
+	}
+	return e
+}

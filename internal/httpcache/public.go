@@ -1,0 +1,58 @@
+package httpcache
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/slipstream-go/slipstream/internal/auth"
+)
+
+// TagFields are the header fields by which a cache on the way can be told to drop answers.
+type TagFields int
+
+// The fields.
+const (
+	NoTags       TagFields = iota
+	CacheGroups            // Cache-Groups, RFC 9875
+	SurrogateKey           // Surrogate-Key, tags with blanks between: Fastly, Varnish
+	CacheTag               // Cache-Tag, tags with commas between: Cloudflare, Akamai
+)
+
+// publish lets caches on the way keep the answer, where the shape says so. Then they have to know all headers that other
+// answers can come of.
+func (a *answer) publish(s Shape) {
+	public, maxAge := s.Public()
+	if !public || a.status >= http.StatusBadRequest {
+		return
+	}
+	a.public = []string{"public, no-cache"}
+	if maxAge >= time.Second {
+		a.public = []string{"public, max-age=" + strconv.FormatInt(int64(maxAge/time.Second), 10)}
+	}
+	a.vary = append(a.vary, "Authorization, Accept-Profile")
+}
+
+// control is Cache-Control of the answer.
+func (a *answer) control(caller *auth.Caller) []string {
+	if a.public != nil && caller.Anonymous {
+		return a.public
+	}
+	return control(caller)
+}
+
+// label adds a header field with tags.
+func (a *answer) label(as TagFields, tags []string) {
+	if len(tags) == 0 || a.status >= http.StatusBadRequest {
+		return
+	}
+	switch as {
+	case CacheGroups:
+		a.fields = append(a.fields, field{"Cache-Groups", []string{`"` + strings.Join(tags, `", "`) + `"`}})
+	case SurrogateKey:
+		a.fields = append(a.fields, field{"Surrogate-Key", []string{strings.Join(tags, " ")}})
+	case CacheTag:
+		a.fields = append(a.fields, field{"Cache-Tag", []string{strings.Join(tags, ",")}})
+	}
+}

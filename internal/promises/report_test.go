@@ -1,0 +1,108 @@
+package promises_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/slipstream-go/slipstream/internal/pgtest"
+)
+
+// finding is what the test of a promise has counted.
+type finding struct {
+	Promise, Counted string
+	Violations       int
+}
+
+// record notes what a promise's test has counted, and fails the test where something was wrong. With the long forms, the
+// report is written anew each time, so that it is there even if they are ended.
+func record(t testing.TB, promise, counted string, violations int) {
+	t.Helper()
+	t.Logf("%s: %s; violations: %d", promise, counted, violations)
+	if violations > 0 {
+		t.Errorf("%s: %d violations", promise, violations)
+	}
+	if name := os.Getenv("PROMISES_FINDINGS"); name != "" {
+		report(t, name, finding{Promise: promise, Counted: counted, Violations: violations})
+	}
+}
+
+// report adds a finding to the file of findings, and makes a page of them.
+func report(t testing.TB, name string, f finding) {
+	t.Helper()
+	var all []finding
+	content, err := os.ReadFile(name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	if len(content) > 0 && json.Unmarshal(content, &all) != nil {
+		t.Fatalf("%s: no findings", name)
+	}
+	all = append(all, f)
+	slices.SortStableFunc(all, func(a, b finding) int { return strings.Compare(order(a.Promise), order(b.Promise)) })
+	if content, err = json.MarshalIndent(all, "", "\t"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("../../docs/promises.md", []byte(page(t, all)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// order has B10 after B9.
+func order(promise string) string {
+	return fmt.Sprintf("%10s", promise)
+}
+
+func page(t testing.TB, all []finding) string {
+	t.Helper()
+	commit, err := exec.CommandContext(t.Context(), "git", "describe", "--tags", "--always", "--dirty", "--exclude=*").Output()
+	if err != nil {
+		commit = []byte("unknown")
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, `# What the cache promises, and what was counted
+
+`+"`make promises`"+` wrote this page on %s, of commit %s, on a machine with %d cores, with
+PostgreSQL %s. Short forms of the same tests belong to `+"`make test`"+`. They are in `+"`internal/promises`"+`.
+
+| promise | what was done and counted | violations |
+|---|---|--:|
+`, time.Now().UTC().Format(time.DateOnly), strings.TrimSpace(string(commit)), runtime.NumCPU(),
+		pgtest.Value(t, pgtest.ServerDSN(t), "select split_part(current_setting('server_version'), ' ', 1)"))
+	last := ""
+	for _, f := range all {
+		promise := f.Promise
+		if text := promised()[promise]; text != "" && promise != last {
+			promise += ": " + text
+		}
+		last = f.Promise
+		fmt.Fprintf(&b, "| %s | %s | %d |\n", promise, strings.ReplaceAll(f.Counted, "|", `\|`), f.Violations)
+	}
+	return b.String()
+}
+
+func promised() map[string]string {
+	return map[string]string{
+		"B1":         "no hit misses a commit that was acknowledged longer than a second before",
+		"B2":         "when writers pause, all that is kept is what the database answers",
+		"B4":         "everybody gets what he would get without the cache; a policy counts after a second, a membership after three",
+		"B5":         "when changes cannot be heard of, the cache is not asked, and gets well by itself",
+		"B6":         "a program that was killed leaves nothing that keeps the database's log",
+		"B7":         "unrelated writes drop less than 1 % of the answers; related ones all",
+		"B9":         "these checks find out what is wrong, if the stamp of a fill is",
+		"B10":        "one query for any number who ask for the same; memory within the budget and a quarter",
+		"Delay":      "from a commit by others to the first answer that shows it (measured, not promised)",
+		"Own writes": "who has seen a write acknowledged never sees what was there before",
+	}
+}

@@ -1,0 +1,104 @@
+package telemetry
+
+import (
+	"math"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// CacheStats is what the cache of answers has done since the start, and its state.
+type CacheStats struct {
+	// Mode is wal, none or off.
+	Mode string
+	// Hits by tier, Misses and Rejected by reason.
+	Hits, Misses, Rejected       map[string]uint64
+	Stored, Invalidated, Evicted uint64
+	Entries                      int
+	Bytes                        uint64
+	// Lag is how long ago the present state was certain; negative where it is not.
+	Lag time.Duration
+}
+
+// WatchCache has stats asked at every scrape. A second cache is an error.
+func (m *Metrics) WatchCache(stats func() CacheStats) error {
+	if m == nil {
+		return nil
+	}
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("slipstream_cache_"+name, help, labels, nil)
+	}
+	return m.registry.Register(&cacheCollector{
+		stats:       stats,
+		mode:        desc("mode", "1 for the mode that the cache is in: wal, none or off.", "mode"),
+		hits:        desc("hits_total", "Answers out of the cache.", "tier"),
+		misses:      desc("misses_total", "Look-ups that found nothing to serve, by reason.", "reason"),
+		stored:      desc("stored_total", "Answers that were kept."),
+		rejected:    desc("rejected_total", "Answers that were made to be kept and were not, by reason.", "reason"),
+		invalidated: desc("invalidations_total", "Answers that a change has made wrong."),
+		evicted:     desc("evictions_total", "Answers that made room for others."),
+		entries:     desc("entries", "Answers that are kept."),
+		bytes:       desc("bytes", "Memory that answers take, with all that belongs to them."),
+		lag:         desc("feed_lag_seconds", "How long ago the present state was certain; NaN while it is not."),
+	})
+}
+
+// cacheCollector asks once per scrape, so that the numbers agree with each other.
+type cacheCollector struct {
+	stats                                     func() CacheStats
+	mode, hits, misses, stored, rejected      *prometheus.Desc
+	invalidated, evicted, entries, bytes, lag *prometheus.Desc
+}
+
+func (c *cacheCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.mode, c.hits, c.misses, c.stored, c.rejected, c.invalidated, c.evicted, c.entries, c.bytes, c.lag} {
+		ch <- d
+	}
+}
+
+func (c *cacheCollector) Collect(ch chan<- prometheus.Metric) {
+	s := c.stats()
+	send := func(d *prometheus.Desc, kind prometheus.ValueType, n float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, kind, n, labels...)
+	}
+	by := func(d *prometheus.Desc, counts map[string]uint64) {
+		for label, n := range counts {
+			send(d, prometheus.CounterValue, float64(n), label)
+		}
+	}
+	for _, mode := range []string{"wal", "none", "off"} {
+		is := 0.0
+		if mode == s.Mode {
+			is = 1
+		}
+		send(c.mode, prometheus.GaugeValue, is, mode)
+	}
+	by(c.hits, s.Hits)
+	by(c.misses, s.Misses)
+	by(c.rejected, s.Rejected)
+	send(c.stored, prometheus.CounterValue, float64(s.Stored))
+	send(c.invalidated, prometheus.CounterValue, float64(s.Invalidated))
+	send(c.evicted, prometheus.CounterValue, float64(s.Evicted))
+	send(c.entries, prometheus.GaugeValue, float64(s.Entries))
+	send(c.bytes, prometheus.GaugeValue, float64(s.Bytes))
+	lag := math.NaN()
+	if s.Lag >= 0 {
+		lag = s.Lag.Seconds()
+	}
+	send(c.lag, prometheus.GaugeValue, lag)
+}
+
+func newCacheBypasses(reg *prometheus.Registry) *prometheus.CounterVec {
+	bypasses := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "slipstream_cache_bypasses_total", Help: "GET and HEAD requests that went by the open cache, by kind of reason.",
+	}, []string{"reason"})
+	reg.MustRegister(bypasses)
+	return bypasses
+}
+
+// CacheBypassed counts a request that went by the cache. The kind of its reason must be one of a few.
+func (m *Metrics) CacheBypassed(kind string) {
+	if m != nil {
+		m.bypasses.WithLabelValues(kind).Inc()
+	}
+}
