@@ -3,11 +3,13 @@ package slipstream
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"strings"
 	"time"
 
 	"github.com/slipstream-go/slipstream/cache"
 	"github.com/slipstream-go/slipstream/internal/auth"
+	"github.com/slipstream-go/slipstream/internal/plan"
 	"github.com/slipstream-go/slipstream/internal/schema"
 )
 
@@ -80,7 +82,8 @@ func (d *Dependencies) Table(relation string) {
 }
 
 // Row makes the value depend on the rows of a relation in which a column has one of the values: those that are there, and
-// those that will be. Columns whose values can be written in several ways, and views, stand for the whole relation.
+// those that will be. Columns whose values can be written in several ways, views, and values that do not look like what
+// PostgreSQL would print, such as pointers and slices, stand for the whole relation.
 func (d *Dependencies) Row(relation, column string, values ...any) {
 	r := d.relation(relation)
 	if r == nil {
@@ -95,14 +98,14 @@ func (d *Dependencies) Row(relation, column string, values ...any) {
 		d.all(r)
 		return
 	}
-	d.known(r.OID)
 	texts := make([]string, len(values))
 	for i, v := range values {
-		texts[i] = strings.ToLower(fmt.Sprint(v))
-		if c.Type == "text" || c.Type == "character varying" {
-			texts[i] = fmt.Sprint(v)
+		if texts[i], ok = exactText(c.Type, v); !ok {
+			d.all(r)
+			return
 		}
 	}
+	d.known(r.OID)
 	d.watches = append(d.watches, cache.Table(r.OID).Where(cache.Column(c.Number), texts...))
 }
 
@@ -112,6 +115,19 @@ func (d *Dependencies) For(ttl time.Duration) { d.ttl = ttl }
 // exactTypes have one text for each value.
 var exactTypes = map[string]bool{
 	"smallint": true, "integer": true, "bigint": true, "uuid": true, "text": true, "character varying": true,
+}
+
+// exactText is the text that PostgreSQL has for a value of one of the exactTypes, if that is certain.
+func exactText(typ string, v any) (text string, ok bool) {
+	text = fmt.Sprint(v)
+	switch typ {
+	case "uuid":
+		return plan.Canonical(plan.UUID, strings.ToLower(text))
+	case "smallint", "integer", "bigint":
+		return plan.Canonical(plan.Integer, text)
+	}
+	s := reflect.ValueOf(v)
+	return text, s.Kind() == reflect.String && s.String() == text
 }
 
 func (d *Dependencies) all(r *schema.Relation) {

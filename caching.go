@@ -241,7 +241,11 @@ func (k *caching) state(s feed.State, reason string) {
 	k.live = s == feed.Live
 	switch s {
 	case feed.Live:
-		k.open()
+		// The catalog is older than the feed, which does not tell what was changed before it.
+		k.stale = true
+		k.changes++
+		k.problem = "the schema is being read"
+		k.reload()
 	case feed.Starting:
 		k.problem = reason
 	default:

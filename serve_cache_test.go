@@ -1,9 +1,12 @@
 package slipstream_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/slipstream-go/slipstream"
 	"github.com/slipstream-go/slipstream/internal/feed"
@@ -211,5 +214,39 @@ func TestWithoutAFeedNothingIsKept(t *testing.T) {
 	off := serve(t, cachedTables, func(c *slipstream.Config) { c.CacheMode = "off" })
 	if st := off.CacheStatus(); st.Mode != "off" {
 		t.Errorf("%+v", st)
+	}
+}
+
+// What was changed before the feed was live is not in it: the catalog must be younger than the feed.
+func TestSchemaChangesBeforeTheFeedAreKnown(t *testing.T) {
+	s := newSite(t, cachedTables+"alter policy own on note using (true);")
+	if err := feed.Install(t.Context(), s.dsn, s.login, nil); err != nil {
+		t.Fatal(err)
+	}
+	s.config.CacheMode = "wal"
+	writer, err := pgx.Connect(t.Context(), s.dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Close(context.Background())
+	for _, sql := range []string{"begin", "select pg_current_xact_id()"} { // the slot waits for its end
+		if _, err := writer.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.run()
+	s.ready()
+	eventually(t, "the slot is waited for", func() bool {
+		return s.value("select count(*)::text from pg_stat_activity where query like 'CREATE_REPLICATION_SLOT%' and state = 'active'") != "0"
+	})
+	s.exec("alter policy own on api.note using (owner = (current_setting('request.jwt.claims', true)::json ->> 'sub'))")
+	if _, err := writer.Exec(t.Context(), "commit"); err != nil {
+		t.Fatal(err)
+	}
+	s.live()
+	ann, bob := s.bearer(`"sub": "ann"`), s.bearer(`"sub": "bob"`)
+	eventually(t, "ann's answer is kept", func() bool { return s.kept("/note?select=body", ann) == "hit" })
+	if body, status := s.cachedGet("/note?select=body", bob); body != `[{"body":"of bob"}]` {
+		t.Errorf("bob got %s (%s)", body, status)
 	}
 }

@@ -43,6 +43,8 @@ func TestCachedValuesOfHandlers(t *testing.T) {
 		server.Handle("/own/caller/{id}", handle(slipstream.PerCaller, func(d *slipstream.Dependencies, _ string) { d.Table("api.item") }))
 		server.Handle("/own/wrong/{id}", handle(slipstream.ForAll, func(d *slipstream.Dependencies, _ string) { d.Row("item", "nope", 1) }))
 		server.Handle("/own/nothing/{id}", handle(slipstream.ForAll, func(*slipstream.Dependencies, string) {}))
+		server.Handle("/own/list/{id}", handle(slipstream.ForAll, func(d *slipstream.Dependencies, id string) { d.Row("item", "id", []string{id}) }))
+		server.Handle("/own/bytes/{id}", handle(slipstream.ForAll, func(d *slipstream.Dependencies, _ string) { d.Row("item", "name", []byte("item 4")) }))
 	}
 	s.run()
 	s.ready()
@@ -81,6 +83,17 @@ func TestCachedValuesOfHandlers(t *testing.T) {
 	s.settle()
 	if _, loaded := asked("/own/caller/3", ann); !loaded {
 		t.Error("a change of the table left it")
+	}
+
+	for _, path := range []string{"/own/list/4", "/own/bytes/4"} { // what they name may be written otherwise
+		kept(path, ann)
+	}
+	s.exec("update api.item set name = 'item four' where id = 4")
+	s.settle()
+	for _, path := range []string{"/own/list/4", "/own/bytes/4"} {
+		if body, _ := asked(path, ann); body != "item four for 9" {
+			t.Errorf("%s after a change: %s", path, body)
+		}
 	}
 
 	if body, _ := asked("/own/wrong/1", ann); !strings.Contains(body, `"item" has no column "nope"`) {

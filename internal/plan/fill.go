@@ -159,9 +159,10 @@ func kindOf(c *schema.Column) Kind {
 func (k Kind) keyable() bool { return k == Exact || k == UUID || k == Integer }
 
 // MovingInput reports whether a text may mean another moment each time that it is read as a date or time
-// (https://www.postgresql.org/docs/current/datatype-datetime.html#DATATYPE-DATETIME-SPECIAL-VALUES).
+// (https://www.postgresql.org/docs/current/datatype-datetime.html#DATATYPE-DATETIME-SPECIAL-VALUES). In arrays, ranges and
+// rows, quotes and backslashes may be anywhere in a word.
 func MovingInput(text string) bool {
-	text = strings.ToLower(text)
+	text = strings.ToLower(strings.NewReplacer(`\`, "", `"`, "").Replace(text))
 	return slices.ContainsFunc([]string{"now", "today", "tomorrow", "yesterday"}, func(w string) bool {
 		return strings.Contains(text, w)
 	})

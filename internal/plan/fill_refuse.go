@@ -75,6 +75,9 @@ func (f *fillBuilder) refuseRelations(n *node) string {
 // refuseFunction looks at the function that is called.
 func (f *fillBuilder) refuseFunction(fn *schema.Function) string {
 	because := f.calls(fn.Name.Name, fn.Volatility, &fn.Reach)
+	if slices.ContainsFunc(fn.Params, func(p schema.Param) bool { return movesDaily(p.Type) }) {
+		because = firstOf(because, "takes a time of the day in a zone")
+	}
 	f.arguments(fn)
 	if f.root.relation == nil {
 		because = firstOf(because, f.refuseResult())
@@ -210,6 +213,9 @@ func (f *fillBuilder) refuseOutput(n *node, s *selected) string {
 		if cast != "" && !stillTypes[strings.ToLower(cast)] && (!dated || !isDate(strings.ToLower(cast))) {
 			return "has a cast to " + cast
 		}
+		if cast != "" && ok && len(s.column.Path) == 0 && userDefined(column) && (len(column.Enum) == 0 || !strings.EqualFold(cast, "text")) {
+			return "has a cast of a type that is not PostgreSQL's own"
+		}
 	}
 	return ""
 }
@@ -217,11 +223,14 @@ func (f *fillBuilder) refuseOutput(n *node, s *selected) string {
 // refuseOperators: the operators of PostgreSQL's own types and of enums are known, those of extensions are not.
 func (n *node) refuseOperators(f *field) string {
 	column, ok := n.relation.Column(f.column.Name)
-	if ok && strings.Contains(column.Type, ".") && len(column.Enum) == 0 {
+	if ok && userDefined(column) && len(column.Enum) == 0 {
 		return "compares values of a type that is not PostgreSQL's own"
 	}
 	return ""
 }
+
+// userDefined is true of types that PostgreSQL does not bring: their functions can be anybody's.
+func userDefined(c *schema.Column) bool { return strings.Contains(c.Type, ".") }
 
 func (f *fillBuilder) refusePredicate(n *node, p *predicate) string {
 	switch {
@@ -243,6 +252,9 @@ func (f *fillBuilder) refusePredicate(n *node, p *predicate) string {
 	if !ok {
 		return "compares with a computed field"
 	}
+	if movesDaily(column.Type) {
+		return "compares times of a day in a zone"
+	}
 	if c := p.condition; c.Value != request.NoValue && len(c.Column.Path) == 0 && !p.field.tsvector && !still(column) {
 		f.out.Moving = append(f.out.Moving, c.Value)
 	}
@@ -257,6 +269,9 @@ var stillTypes = map[string]bool{
 	"boolean": true, "bool": true, "uuid": true, "json": true, "jsonb": true, "bytea": true, "tsvector": true,
 	"inet": true, "cidr": true, "macaddr": true, "bit": true, "bit varying": true,
 }
+
+// movesDaily is true of the type whose input takes, where it has no offset itself, the one that the zone has today.
+func movesDaily(typ string) bool { return strings.TrimSuffix(typ, "[]") == "time with time zone" }
 
 func still(c *schema.Column) bool {
 	return stillTypes[strings.TrimSuffix(c.Type, "[]")] || len(c.Enum) > 0

@@ -35,8 +35,8 @@ func (f *function) uses(tree []byte) uses {
 
 // settledFunctions are PostgreSQL's own STABLE functions whose result depends on nothing but their arguments, the settings of
 // the session (time zone, formats, search path, roles, text search configuration) and definitions in the catalog. now()
-// and its kin are STABLE, too, yet they move.
-var settledFunctions = setOf(`date time timetz timestamp timestamptz date_trunc date_part extract timezone to_char make_timestamptz
+// and its kin are STABLE, too, yet they move; so does timetz(), which takes the zone's offset of today.
+var settledFunctions = setOf(`date time timestamp timestamptz date_trunc date_part extract timezone to_char make_timestamptz
 	timestamptz_pl_interval timestamptz_mi_interval interval_pl_timestamptz generate_series
 	json_agg jsonb_agg json_object_agg jsonb_object_agg json_build_object json_build_array jsonb_build_object jsonb_build_array
 	to_json to_jsonb row_to_json array_to_json concat concat_ws format array_to_string quote_literal quote_nullable

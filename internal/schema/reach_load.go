@@ -45,9 +45,10 @@ from types w join pg_type t on t.oid = w.type and t.typtype <> 'd'
 join pg_cast c on c.castsource = w.type and c.casttarget = 'pg_catalog.json'::regtype and c.castfunc <> 0`
 
 // calledSQL reads functions. The tree of a body is NULL for those whose body is a text that only runs show the meaning of;
-// that of the defaults is for calls that leave arguments out.
+// that of the defaults is for calls that leave arguments out. PostgreSQL's own are those that initdb made: superusers can
+// add to its schema.
 const calledSQL = `
-select p.oid, n.nspname = 'pg_catalog', p.proname::text, p.provolatile::text,
+select p.oid, n.nspname = 'pg_catalog' and p.oid < 16384, p.proname::text, p.provolatile::text,
        l.lanname::text, p.prosrc, %s, p.proargdefaults::text
 from pg_proc p
 join pg_namespace n on n.oid = p.pronamespace

@@ -106,6 +106,21 @@ func TestReach(t *testing.T) {
 			"t single $request.jwt.claim.sub $request.jwt.claims.sub"},
 		{"a policy with a sub-query", secured + `exists (select from private.b where b.id = org and note = current_setting('app.note')))`,
 			"b t $app.note"},
+		{"a policy that looks at the whole table with its owner's rights", `create table api.t (id int primary key, owner text);
+			create function private.member(who text) returns boolean stable security definer
+				begin atomic select exists (select from api.t where owner = who); end;
+			alter table api.t enable row level security; create policy p on api.t using (private.member('x'))`, "t"},
+		{"a policy that looks at the whole table through a view", secured + `true); create view private.v as select * from api.t;
+			create policy q on api.t for select using (exists (select from private.v where v.org = t.org))`, "t"},
+		{"a time of day that is given a zone", `create view api.t as select at::time::timetz from private.a`,
+			"a ! calls timetz(), whose result depends on more than its arguments"},
+		{"a setting that may be missing or not, as a table says", secured +
+			`owner = (current_setting('request.jwt.claims', (select bool_or(id > 0) from private.b))::json ->> 'sub'))`,
+			"b t $request.jwt.claims"},
+		{"a function of the user's among PostgreSQL's", `create function pg_catalog.slip_own(int) returns int immutable language plpgsql
+				as $$ begin return (select count(*) from private.b); end $$;
+			create view api.t as select pg_catalog.slip_own(id) from private.a`,
+			"a ! calls slip_own(), whose body is a text that is not looked into"},
 		{"a policy on the clock", secured + `at < clock_timestamp())`, "t ! calls clock_timestamp(), whose result depends on more than its arguments"},
 		{"policies on the way", `create policy p on private.b using (note = current_setting('app.note')); alter table private.b enable row level security;
 			create view api.t as select private.seen(owner) from private.a`, "a b $app.note"},

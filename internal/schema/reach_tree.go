@@ -126,6 +126,10 @@ func settingName(n *treeNode) (string, bool) {
 	return strings.ToLower(name), ok
 }
 
+func onlyConstants(nodes []*treeNode) bool {
+	return !slices.ContainsFunc(nodes, func(n *treeNode) bool { return n.name != "CONST" })
+}
+
 // memberRead recognises current_setting('name')::json ->> 'member', also with nullif(…, ”) inside, as Supabase has it: the
 // value depends on nothing of the setting but that member.
 func memberRead(n *treeNode) (s SettingRead, ok bool) {
@@ -153,7 +157,7 @@ func memberRead(n *treeNode) (s SettingRead, ok bool) {
 		case "FUNCEXPR":
 			if f := n.number("funcid"); f == currentSetting || f == currentSettingMissing {
 				s.Name, ok = settingName(n)
-				return s, ok
+				return s, ok && onlyConstants(n.field("args").nodes)
 			}
 		}
 		return s, false

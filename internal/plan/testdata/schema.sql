@@ -159,3 +159,9 @@ create function api.films_since(since int) returns setof api.films stable
   begin atomic select * from api.films where year >= since; end;
 create function api.reviews_after(day date) returns bigint stable
   begin atomic select count(*) from api.reviews where day is not null; end;
+
+-- values that move on, and types of our own
+create type api.money as (amount int, currency text);
+create table api.shifts (id int primary key, begins timetz, hours tstzrange, days date[], pay api.money, mood api.mood);
+create function api.shifts_at(begins timetz) returns bigint stable
+  begin atomic select count(*) from api.shifts s where s.begins >= shifts_at.begins; end;
