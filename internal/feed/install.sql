@@ -70,7 +70,8 @@ end $$;
 
 -- Reports a change of the schema, and never fails: it runs inside of everybody's commands. Objects of the session's own
 -- are nobody else's business. What a dropped object takes with it, such as its columns' defaults, is dropped with a
--- report of its own or not worth one. Of other commands than DROP that touch no object, it is safer to tell.
+-- report of its own or not worth one. Of other commands than DROP that touch no object, it is safer to tell. A partition
+-- that is detached concurrently is gone for queries long before the command ends: that is told at its start, too.
 create or replace function slipstream.cache_schema_changed() returns event_trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -78,7 +79,9 @@ declare
 	patience text := current_setting('lock_timeout');
 begin
 	begin
-		if tg_event = 'sql_drop' then
+		if tg_event = 'ddl_command_start' then
+			report := tg_tag = 'ALTER TABLE' and current_query() ~* 'concurrently';
+		elsif tg_event = 'sql_drop' then
 			select count(*) > 0 into report from pg_event_trigger_dropped_objects() d
 			where (d.original or d.normal) and not d.is_temporary
 			and d.address_names[1] is distinct from 'pg_temp'; -- the rule of a view
@@ -98,7 +101,7 @@ begin
 	exception when others then
 		raise warning 'slipstream: cached answers may be outdated: %', sqlerrm;
 	end;
-	if tg_tag = 'ALTER PUBLICATION' then -- which is what follows itself
+	if tg_tag = 'ALTER PUBLICATION' or tg_event = 'ddl_command_start' then -- the one is what follows, the other comes again
 		return;
 	end if;
 	-- With a table that has lost its identity inside, the application's updates would fail: this waits as long as it takes.
@@ -124,10 +127,13 @@ revoke all on function slipstream.cache_eligible(), slipstream.cache_unpublish(b
 -- Triggers first: from here on, tables come and go as they should.
 drop event trigger if exists slipstream_cache_ddl;
 drop event trigger if exists slipstream_cache_drop;
+drop event trigger if exists slipstream_cache_detach;
 create event trigger slipstream_cache_ddl on ddl_command_end execute function slipstream.cache_schema_changed();
 create event trigger slipstream_cache_drop on sql_drop execute function slipstream.cache_schema_changed();
+create event trigger slipstream_cache_detach on ddl_command_start execute function slipstream.cache_schema_changed();
 alter event trigger slipstream_cache_ddl enable always;
 alter event trigger slipstream_cache_drop enable always;
+alter event trigger slipstream_cache_detach enable always;
 
 -- The roles that got the right REPLICATION from here, so that they can be rid of it.
 create table if not exists slipstream.cache_role (name name primary key);

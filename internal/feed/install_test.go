@@ -61,7 +61,7 @@ func TestInstallAndUninstall(t *testing.T) {
 	if got := problems(t, mine); got != "" {
 		t.Error(got)
 	}
-	if got := pgtest.Value(t, dsn, made, role); got != "1 2 1 1" {
+	if got := pgtest.Value(t, dsn, made, role); got != "1 3 1 1" {
 		t.Errorf("made: %s", got)
 	}
 	for range 2 {

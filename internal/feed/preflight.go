@@ -24,10 +24,10 @@ var notInstalled = Problem{"changes of the schema are not reported", `run "slips
 // minVersion is that of the first server whose pgoutput passes on messages, by server_version_num.
 const minVersion = 140000
 
-// triggersInstalled is true where both event triggers of Install are there, and fire in all sessions.
+// triggersInstalled is true where the event triggers of Install are there, and fire in all sessions.
 const triggersInstalled = `
-(select count(*) = 2 from pg_event_trigger t join pg_proc p on p.oid = t.evtfoid join pg_namespace n on n.oid = p.pronamespace
- where t.evtenabled = 'A' and t.evttags is null and t.evtevent in ('ddl_command_end', 'sql_drop')
+(select count(*) = 3 from pg_event_trigger t join pg_proc p on p.oid = t.evtfoid join pg_namespace n on n.oid = p.pronamespace
+ where t.evtenabled = 'A' and t.evttags is null and t.evtevent in ('ddl_command_start', 'ddl_command_end', 'sql_drop')
    and n.nspname = 'slipstream' and p.proname = 'cache_schema_changed')`
 
 // publishesAll is true where the publication $1 tells of all changes of the tables in it, by their own names.

@@ -69,6 +69,31 @@ func TestSchemaChanges(t *testing.T) {
 	}
 }
 
+// A partition that is detached concurrently is not read any more while the command still waits for those who do.
+func TestDetachingPartitions(t *testing.T) {
+	f := follow(t, database(t, `create table mark (id int primary key, n int); insert into mark values (1, 0);
+		create table part (id int primary key) partition by list (id); create table part1 partition of part for values in (1)`))
+	reader := connect(t, f.dsn)
+	run(t, reader, "begin", "select from part")
+	detached := make(chan error, 1)
+	detacher := connect(t, f.dsn)
+	go func() {
+		_, err := detacher.Exec(t.Context(), "alter table part detach partition part1 concurrently")
+		detached <- err
+	}()
+	await(t, f.dsn, "select inhdetachpending from pg_inherits where inhparent = 'part'::regclass and inhrelid = 'part1'::regclass")
+	if !f.marked() {
+		t.Error("not told before the command has ended")
+	}
+	run(t, reader, "commit")
+	if err := <-detached; err != nil {
+		t.Fatal(err)
+	}
+	if !f.marked() {
+		t.Error("not told after the command has ended")
+	}
+}
+
 // Temporary objects concern their own session alone, and what was rolled back nobody.
 func TestNoSchemaChanges(t *testing.T) {
 	f := follow(t, database(t, "create table mark (id int primary key, n int); insert into mark values (1, 0)"))

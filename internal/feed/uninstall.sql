@@ -3,6 +3,7 @@ begin;
 
 drop event trigger if exists slipstream_cache_ddl;
 drop event trigger if exists slipstream_cache_drop;
+drop event trigger if exists slipstream_cache_detach;
 drop publication if exists slipstream;
 drop function if exists slipstream.cache_schema_changed();
 drop function if exists slipstream.cache_publish(bool);
