@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/slipstream-go/slipstream/internal/feed"
 	"github.com/slipstream-go/slipstream/internal/idemkey"
 	"github.com/slipstream-go/slipstream/internal/pg"
 	"github.com/slipstream-go/slipstream/internal/plan"
@@ -73,7 +74,11 @@ func (s *Server) loadSchema(ctx context.Context) error {
 		if next.Roles, err = pg.LoadRoleSettings(ctx, q); err != nil {
 			return err
 		}
-		next.Idempotency, err = idemkey.Installed(ctx, q)
+		if next.Idempotency, err = idemkey.Installed(ctx, q); err != nil || s.caching == nil {
+			return err
+		}
+		changes, err := feed.ReadSchemaChanges(ctx, q)
+		next.Changes = rest.SchemaChanges(changes)
 		return err
 	})
 	if err != nil {

@@ -3,7 +3,10 @@ package slipstream_test
 import (
 	"context"
 	"net/http"
+	"os"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -248,5 +251,39 @@ func TestSchemaChangesBeforeTheFeedAreKnown(t *testing.T) {
 	eventually(t, "ann's answer is kept", func() bool { return s.kept("/note?select=body", ann) == "hit" })
 	if body, status := s.cachedGet("/note?select=body", bob); body != `[{"body":"of bob"}]` {
 		t.Errorf("bob got %s (%s)", body, status)
+	}
+}
+
+// Between a change of a policy and the report of it, rows are those of the new policy, and keys still those of the old one.
+func TestNewPoliciesAreNotMixedWithOldKeys(t *testing.T) {
+	s := serveCached(t, cachedTables+`
+		create table diary (id int primary key, owner text);
+		insert into diary values (1, 'ann'), (2, 'bob');`)
+	ann, bob := s.bearer(`"sub": "ann"`), s.bearer(`"sub": "bob"`)
+	eventually(t, "members share an answer", func() bool {
+		s.get("/diary?select=owner&order=id", ann)
+		return s.kept("/diary?select=owner&order=id", bob) == "hit"
+	})
+	pid, err := strconv.Atoi(s.value("select active_pid from pg_replication_slots where database = current_database()"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sender, err := os.FindProcess(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sender.Signal(syscall.SIGSTOP); err != nil {
+		t.Skipf("the server's processes are not ours: %v", err)
+	}
+	defer func() { _ = sender.Signal(syscall.SIGCONT) }()
+	s.exec(`alter table api.diary enable row level security;
+		create policy own on api.diary using (owner = (current_setting('request.jwt.claims', true)::json ->> 'sub'))`)
+	for range 3 {
+		if body, status := s.cachedGet("/diary?select=owner", ann); body != `[{"owner":"ann"}]` {
+			t.Fatalf("ann got %s (%s)", body, status)
+		}
+		if body, status := s.cachedGet("/diary?select=owner", bob); body != `[{"owner":"bob"}]` {
+			t.Fatalf("bob got %s (%s)", body, status)
+		}
 	}
 }

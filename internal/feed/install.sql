@@ -68,6 +68,22 @@ begin
 	end if;
 end $$;
 
+-- The transactions that changed the schema. Who fills a cache looks whether there is one that it did not know of: until
+-- the report has come through the log, policies may be other ones than those that the answer's key was made for.
+create table if not exists slipstream.schema_change (xid bigint primary key);
+revoke all on slipstream.schema_change from public;
+grant select on slipstream.schema_change to public;
+grant usage on schema slipstream to public;
+
+-- Notes this transaction, and forgets those that everybody has seen; what others forget at the same time is left to them.
+create or replace function slipstream.cache_note_change() returns void
+language sql volatile set search_path = pg_catalog, pg_temp as $$
+	delete from slipstream.schema_change where xid in (
+		select c.xid from slipstream.schema_change c
+		where c.xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint for update skip locked);
+	insert into slipstream.schema_change values (pg_current_xact_id()::text::bigint) on conflict do nothing;
+$$;
+
 -- Reports a change of the schema, and never fails: it runs inside of everybody's commands. Objects of the session's own
 -- are nobody else's business. What a dropped object takes with it, such as its columns' defaults, is dropped with a
 -- report of its own or not worth one. Of other commands than DROP that touch no object, it is safer to tell. A partition
@@ -98,6 +114,7 @@ begin
 	end if;
 	begin
 		perform pg_logical_emit_message(true, 'ss.ddl', tg_tag);
+		perform slipstream.cache_note_change();
 	exception when others then
 		raise warning 'slipstream: cached answers may be outdated: %', sqlerrm;
 	end;
@@ -122,7 +139,7 @@ begin
 end $$;
 
 revoke all on function slipstream.cache_eligible(), slipstream.cache_unpublish(bool), slipstream.cache_publish(bool),
-	slipstream.cache_schema_changed() from public;
+	slipstream.cache_note_change(), slipstream.cache_schema_changed() from public;
 
 -- Triggers first: from here on, tables come and go as they should.
 drop event trigger if exists slipstream_cache_ddl;

@@ -13,21 +13,22 @@ type ArgKind int
 
 // The kinds of arguments.
 const (
-	ArgText       ArgKind = iota // Arg.Text
-	ArgValue                     // Query.Values[Arg.Index]
-	ArgLimit                     // the limit of Query.Windows[Arg.Index], or of the top level when Index is RootWindow
-	ArgOffset                    // likewise its offset
-	ArgWriteLimit                // the top level's limit of a write, which db-max-rows does not cap
-	ArgMaxRows                   // db-max-rows, or Arg.Most
-	ArgList                      // a text array literal of the Query.Values in Arg.Values
-	ArgCursor                    // the Arg.Index-th value of the cursor
-	ArgPayload                   // Payload.Document
-	ArgColumn                    // the Arg.Index-th of Payload.Arrays
-	ArgRaw                       // Payload.Raw
-	ArgBytes                     // Payload.Raw in bytea's hexadecimal form
-	ArgField                     // the value of Payload.Fields[Arg.Index]
-	ArgTags                      // a text array literal of the tags of If-Match
-	ArgFieldList                 // a text array literal of the values of the Payload.Fields in Arg.Fields
+	ArgText          ArgKind = iota // Arg.Text
+	ArgValue                        // Query.Values[Arg.Index]
+	ArgLimit                        // the limit of Query.Windows[Arg.Index], or of the top level when Index is RootWindow
+	ArgOffset                       // likewise its offset
+	ArgWriteLimit                   // the top level's limit of a write, which db-max-rows does not cap
+	ArgMaxRows                      // db-max-rows, or Arg.Most
+	ArgList                         // a text array literal of the Query.Values in Arg.Values
+	ArgCursor                       // the Arg.Index-th value of the cursor
+	ArgPayload                      // Payload.Document
+	ArgColumn                       // the Arg.Index-th of Payload.Arrays
+	ArgRaw                          // Payload.Raw
+	ArgBytes                        // Payload.Raw in bytea's hexadecimal form
+	ArgField                        // the value of Payload.Fields[Arg.Index]
+	ArgTags                         // a text array literal of the tags of If-Match
+	ArgSchemaChanges                // Options.ChangesSince
+	ArgFieldList                    // a text array literal of the values of the Payload.Fields in Arg.Fields
 )
 
 // RootWindow is the Arg.Index of the top level's window.
@@ -115,7 +116,7 @@ func (a *Arg) room(r *request.Request) int {
 	switch a.Kind {
 	case ArgValue:
 		return len(r.Query.Values[a.Index])
-	case ArgLimit, ArgOffset, ArgWriteLimit, ArgMaxRows:
+	case ArgLimit, ArgOffset, ArgWriteLimit, ArgMaxRows, ArgSchemaChanges:
 		return digits
 	case ArgTags:
 		return len("{}") + (etagDigits+len(","))*len(r.IfMatch.List)
@@ -139,6 +140,8 @@ func (a *Arg) append(dst []byte, r *request.Request, o Options) []byte {
 		return strconv.AppendInt(dst, window(r, a.Index).Offset, 10)
 	case ArgWriteLimit:
 		return strconv.AppendInt(dst, r.Window.Limit, 10)
+	case ArgSchemaChanges:
+		return strconv.AppendInt(dst, o.ChangesSince, 10)
 	case ArgTags:
 		return appendTags(dst, r.IfMatch.List)
 	case ArgList:

@@ -52,8 +52,9 @@ const (
 
 // The columns of a Fill's result that follow those of a Body.
 const (
-	ColumnStamp = iota + ColumnKeyset + 1 // text: pg_current_snapshot()
-	ColumnKeys                            // json: the keys of the rows shown, for Fill.Shown
+	ColumnStamp   = iota + ColumnKeyset + 1 // text: pg_current_snapshot()
+	ColumnKeys                              // json: the keys of the rows shown, for Fill.Shown
+	ColumnChanges                           // bigint: the changes of the schema since Options.ChangesSince
 )
 
 // Level is a level of the request, the root or an embed, whose rows are those of one table.

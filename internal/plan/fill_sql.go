@@ -1,5 +1,7 @@
 package plan
 
+import "slices"
+
 // statements writes the statements that bring the answer, when it was seen and the keys of the rows in it.
 func (f *fillBuilder) statements(out *Read) {
 	f.out.SQL, f.out.Args = f.statement(out, f.keyed)
@@ -19,7 +21,11 @@ func (f *fillBuilder) statement(out *Read, keyed bool) (string, []Arg) {
 		if out.Keyset == nil {
 			sql += ", null AS keyset"
 		}
-		return sql + stamp + "null AS keys FROM (" + out.SQL + ") slip_answer", out.Args
+		s := &sqlBuilder{args: slices.Clip(out.Args)}
+		s.put(sql, stamp, "null AS keys")
+		s.putChanges()
+		s.put(" FROM (", out.SQL, ") slip_answer")
+		return s.String(), s.args
 	}
 	w := &statement{sqlBuilder: &sqlBuilder{}, builder: f.builder, root: f.root, answer: f.answer}
 	w.answer.row = "slip_page.slip_r"
@@ -28,11 +34,21 @@ func (f *fillBuilder) statement(out *Read, keyed bool) (string, []Arg) {
 	w.put(" AS total, pg_catalog.count(*) AS rows, ")
 	w.answer.writeBody(w.sqlBuilder, nil)
 	w.put(" AS body, null AS response_headers, null AS response_status, null AS keyset", stamp,
-		"json_agg(slip_page.slip_k)::text AS keys FROM (")
+		"json_agg(slip_page.slip_k)::text AS keys")
+	w.putChanges()
+	w.put(" FROM (")
 	k := &keyedSelect{sqlBuilder: w.sqlBuilder, levels: f.out.Levels}
 	k.level(f.root)
 	w.put(") slip_page")
 	return w.String(), w.args
+}
+
+// putChanges puts the number of changes of the schema that the statement sees. Of a policy that it has been run under the
+// change is among them: both wait for the same lock of the table.
+func (s *sqlBuilder) putChanges() {
+	s.put(", (SELECT pg_catalog.count(*) FROM slipstream.schema_change c WHERE c.xid >= ")
+	s.bind(Arg{Kind: ArgSchemaChanges})
+	s.put("::bigint) AS changes")
 }
 
 // keyedSelect writes levels as node.writeSelect does, with the row as slip_r and its keys as slip_k beside it.

@@ -22,6 +22,8 @@ type Options struct {
 	Policies Policies
 	// Fills makes every plan tell how its answer can be kept in a cache.
 	Fills bool
+	// ChangesSince is the transaction id from which on a fill counts changes of the schema; only Bind looks at it.
+	ChangesSince int64
 }
 
 // Read is the plan of a read: of a relation, or of the result of a function.

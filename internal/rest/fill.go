@@ -27,6 +27,11 @@ func (a *answer) fill(f *cache.Fill, key [][]byte) error {
 			p.unkeyed.add(a.tx.Role)
 		}
 	}
+	if gone(err) {
+		a.Restart()
+		a.args = p.Bind(a.args[:0], a.req, a.options.Plan, key)
+		return a.readPlain()
+	}
 	if err != nil {
 		return a.explainKeyset(p, err)
 	}
@@ -34,13 +39,23 @@ func (a *answer) fill(f *cache.Fill, key [][]byte) error {
 	return nil
 }
 
+// gone reports whether the fill asks for what the answer itself does not need: what was installed for the cache may have
+// been removed just now.
+func gone(err error) bool {
+	var answered *pg.Error
+	return errors.As(err, &answered) && (answered.Code == "42P01" || answered.Code == "42501") &&
+		(strings.Contains(answered.Message, "slipstream") || strings.Contains(answered.Message, "schema_change"))
+}
+
 func (a *answer) runFill(unkeyed bool, key [][]byte) error {
 	f := a.plan.Fill
 	s := pg.Statement{Formats: fillFormats, Pace: &a.plan.pace}
+	o := a.options.Plan
+	o.ChangesSince = a.catalog.Changes.Since
 	if unkeyed {
-		s.SQL, s.Args = f.Unkeyed, f.BindUnkeyed(a.args[:0], a.req, a.options.Plan, key)
+		s.SQL, s.Args = f.Unkeyed, f.BindUnkeyed(a.args[:0], a.req, o, key)
 	} else {
-		s.SQL, s.Args = f.SQL, f.Bind(a.args[:0], a.req, a.options.Plan, key)
+		s.SQL, s.Args = f.SQL, f.Bind(a.args[:0], a.req, o, key)
 	}
 	a.args = s.Args
 	a.statements = append(a.statements[:0], s)
@@ -49,7 +64,7 @@ func (a *answer) runFill(unkeyed bool, key [][]byte) error {
 }
 
 // fillFormats are bodyFormats with the columns of a fill.
-var fillFormats = []int16{plan.ColumnBody: 1, plan.ColumnKeys: 0}
+var fillFormats = []int16{plan.ColumnBody: 1, plan.ColumnChanges: 0}
 
 func denied(err error) bool {
 	var answered *pg.Error
@@ -66,6 +81,9 @@ func (a *answer) depend(f *cache.Fill, unkeyed bool) {
 	snapshot, err := pg.ParseSnapshot(string(a.stamp))
 	if err != nil {
 		return // NULL on a standby, whose snapshots do not tell what it has not seen
+	}
+	if a.changes != a.catalog.Changes.Count {
+		return // the key may be of other policies than the rows
 	}
 	p := a.plan.Fill
 	shown, err := p.Shown(a.keys, func(arg *plan.Arg) int64 { return arg.Limit(a.req, a.options.Plan) })

@@ -64,7 +64,13 @@ type Catalog struct {
 	Roles  map[string]pg.RoleSettings
 	// Idempotency is true where what Idempotency-Key needs is installed.
 	Idempotency bool
+	// Changes of the schema that it has seen.
+	Changes SchemaChanges
 }
+
+// SchemaChanges are the transactions with ids from Since on that changed the schema. A statement that sees another Count
+// of them may see other policies than the catalog tells of: its answer must not be kept.
+type SchemaChanges struct{ Since, Count int64 }
 
 // Handler serves the data API.
 type Handler struct {

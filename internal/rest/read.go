@@ -71,17 +71,25 @@ func (x *exchange) perform() error {
 	if f := cache.FillFrom(x.r.Context()); f != nil && p.Fill != nil && p.Fill.Because == "" {
 		err = a.fill(f, key)
 	} else {
-		a.statements = append(a.statements, pg.Statement{SQL: p.SQL, Args: a.args, Formats: p.formats(), Pace: &p.pace})
-		a.addEstimate()
-		if err = x.db.Read(x.r.Context(), &x.tx, a.statements, a); err != nil {
-			err = x.explainKeyset(p, err)
-		}
+		err = a.readPlain()
 	}
 	if err != nil {
 		return err
 	}
 	x.info.MarkTiming(telemetry.PhaseTransaction)
 	return a.respond()
+}
+
+// readPlain runs the statement as it is planned.
+func (a *answer) readPlain() error {
+	p := a.plan
+	a.filling = false
+	a.statements = append(a.statements[:0], pg.Statement{SQL: p.SQL, Args: a.args, Formats: p.formats(), Pace: &p.pace})
+	a.addEstimate()
+	if err := a.db.Read(a.r.Context(), &a.tx, a.statements, a); err != nil {
+		return a.explainKeyset(p, err)
+	}
+	return nil
 }
 
 // bodyFormats asks for the body in binary: for text and JSON that is the text itself, and a handler that gives bytea
@@ -123,6 +131,7 @@ type answer struct {
 	filling bool // the statement is that of a plan.Fill
 	stamp   []byte
 	keys    []byte
+	changes int64 // of the schema
 }
 
 const noTotal = -1
@@ -181,6 +190,7 @@ func (a *answer) Row(statement int, values [][]byte) error {
 	}
 	if a.filling {
 		a.stamp, a.keys = append(a.stamp[:0], values[plan.ColumnStamp]...), append(a.keys[:0], values[plan.ColumnKeys]...)
+		a.changes = parseCount(values[plan.ColumnChanges])
 	}
 	return nil
 }

@@ -165,3 +165,7 @@ create type api.money as (amount int, currency text);
 create table api.shifts (id int primary key, begins timetz, hours tstzrange, days date[], pay api.money, mood api.mood);
 create function api.shifts_at(begins timetz) returns bigint stable
   begin atomic select count(*) from api.shifts s where s.begins >= shifts_at.begins; end;
+
+-- what an installation of the cache has
+create schema slipstream;
+create table slipstream.schema_change (xid bigint primary key);
