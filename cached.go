@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -35,7 +36,7 @@ func Cached[T any](ctx context.Context, scope Scope, key string, load func(conte
 	if db == nil || db.server.caching == nil {
 		return load(ctx, &Dependencies{})
 	}
-	return cache.GetOrLoad(ctx, db.server.caching.cache, scope.key(ctx, key), func(ctx context.Context, f *cache.Fill) (T, error) {
+	return cache.GetOrLoad(ctx, db.server.caching.cache, db.serving.key(scope.key(ctx, key)), func(ctx context.Context, f *cache.Fill) (T, error) {
 		d := &Dependencies{server: db.server, cached: true}
 		v, err := load(ctx, d)
 		if err == nil && d.err != nil {
@@ -50,6 +51,9 @@ func Cached[T any](ctx context.Context, scope Scope, key string, load func(conte
 		return v, err
 	})
 }
+
+// key keeps what was made under different configurations apart.
+func (v *serving) key(key string) string { return strconv.FormatUint(v.generation, 10) + " " + key }
 
 // key keeps the scopes, and what is in them, apart.
 func (s Scope) key(ctx context.Context, key string) string {

@@ -26,6 +26,7 @@ import (
 // serving is a configuration in force with what was made of it. A reload replaces it as a whole; requests under way
 // finish with the one that they began with.
 type serving struct {
+	generation uint64 // of configurations, for the keys of what is kept
 	config   Config
 	verifier *auth.Verifier
 	data     *rest.Handler
@@ -49,6 +50,7 @@ func (s *Server) serve(cfg Config, previous *serving) (*serving, error) {
 	next := &serving{config: cfg, verifier: verifier, data: rest.New(cfg.rest(s), s.db, s.catalog.Load)}
 	if s.caching != nil {
 		next.cache = s.caching.before(next.data, cfg, s.metrics)
+		next.generation = s.caching.generation.Load()
 	}
 	next.handler = edge.Chain(
 		s.routes(next),
