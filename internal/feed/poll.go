@@ -6,15 +6,17 @@ import (
 	"fmt"
 )
 
-// watch looks at what the log does not tell: roles with their memberships and settings, and when the server has read its
-// configuration, as one text; whether the
+// watch looks at what the log does not tell: roles with their memberships and settings, when the server has read its
+// configuration, and whose rights views and functions have, as REASSIGN OWNED fires no event trigger; all as one text; whether the
 // slot still is one that changes can be had from; and whether changes of the schema still are reported, since changes
 // of event triggers themselves are not.
 const watch = `
 select (select sum(hashtextextended(r::text, 0)) from pg_roles r)::text
 		|| ' ' || coalesce((select sum(hashtextextended(m::text, 0)) from pg_auth_members m)::text, '')
 		|| ' ' || coalesce((select sum(hashtextextended(s::text, 0)) from pg_db_role_setting s)::text, '')
-		|| ' ' || extract(epoch from pg_conf_load_time()),
+		|| ' ' || extract(epoch from pg_conf_load_time())
+		|| ' ' || (select sum(hashtextextended(oid || ' ' || relowner, 0)) from pg_class where relkind in ('r', 'p', 'v') and relpersistence = 'p')::text
+		|| ' ' || coalesce((select sum(hashtextextended(oid || ' ' || proowner, 0)) from pg_proc where prosecdef)::text, ''),
 	coalesce((select restart_lsn is not null and wal_status <> 'lost' from pg_replication_slots where slot_name = $1), false),
 	` + triggersInstalled
 
