@@ -89,3 +89,29 @@ func TestPublishedLate(t *testing.T) {
 		t.Errorf("%s %s, want %s; the fill gave %s", got.Header["Cache-Status"], got.body, want.body, old.body)
 	}
 }
+
+// TestDetachConcurrently takes a partition away in two transactions, of which the first hides its rows and the second ends
+// the command when all queries that may still see them are over.
+func TestDetachConcurrently(t *testing.T) {
+	s := serve(t, `create table registers (id int primary key); create table docs (id int primary key) partition by list (id);
+		create table one partition of docs for values in (1); create table two partition of docs for values in (2); insert into docs values (1), (2)`)
+	s.get("/docs")
+	before := s.get("/docs")
+	reader, altering := s.connect(), s.connect()
+	if _, err := reader.Exec(t.Context(), "begin; select * from api.docs"); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := altering.Exec(context.Background(), "alter table api.docs detach partition api.two concurrently")
+		done <- err
+	}()
+	eventually(t, "the rows are hidden", func() bool { return s.direct("/docs").body != before.body })
+	eventually(t, "the cache has heard of it", func() bool { return s.get("/docs").body == s.direct("/docs").body })
+	if _, err := reader.Exec(t.Context(), "rollback"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}

@@ -338,7 +338,7 @@ func (b *bench) race(how stamping, seed uint64) (kept, wrong int) {
 	for i := range workers {
 		writers[i], fillers[i] = b.connect(), b.connect()
 	}
-	for round := range scale(25, 5000) {
+	for round := range scale(25, 1000) {
 		var working sync.WaitGroup
 		for i := range workers {
 			random := rand.New(rand.NewPCG(seed, uint64(round*workers+i)))
