@@ -252,3 +252,42 @@ func TestMatches(t *testing.T) {
 		}
 	}
 }
+
+// TestPages adds and takes away rows before, on and after pages that end at db-max-rows, at a limit or at a cursor.
+func TestPages(t *testing.T) {
+	s := serve(t, `create table registers (id int primary key);
+		create table docs (id int primary key, n int, t text); create table parts (id int primary key, doc int references docs on delete cascade)`,
+		func(s *site) { s.config.DBMaxRows = 3; s.config.CursorSecret = jwtSecret })
+	const cursor = "Prefer: pagination=cursor"
+	pages := []read{
+		{path: "/docs?order=id", ordered: true}, {path: "/docs?order=n.desc,id", ordered: true}, {path: "/docs?order=t,id&limit=2", ordered: true},
+		{path: "/docs?order=id&limit=2&offset=1", ordered: true}, {path: "/docs?order=id", headers: caller{"Range: 1-2"}, ordered: true},
+		{path: "/docs?order=id", headers: caller{"Prefer: count=exact"}, ordered: true}, {path: "/docs?n=gt.2&order=n,id", ordered: true},
+		{path: "/docs?select=id,parts(id)&order=id&parts.order=id", ordered: true}, {path: "/docs?select=id,parts(id)&order=id&parts.order=id.desc&parts.limit=1", ordered: true},
+		{path: "/docs?order=id&limit=2", headers: caller{cursor}, ordered: true}, {path: "/docs?order=n,id&limit=2", headers: caller{cursor}, ordered: true},
+	}
+	changes := []string{
+		"insert into api.docs values (10, 1, 'a'), (20, 2, 'b'), (30, 3, 'c'), (40, 4, 'd'), (50, 5, 'e')", "insert into api.docs values (5, 5, null)",
+		"insert into api.docs values (25, 2, 'b')", "insert into api.docs values (60, 9, 'z')", "update api.docs set id = 1 where id = 50",
+		"update api.docs set n = null where id = 20", "delete from api.docs where id = 10", "delete from api.docs where id = 60",
+		"insert into api.parts values (1, 5), (2, 5), (3, 5), (4, 5), (5, 25)", "delete from api.parts where id = 4", "update api.parts set doc = 25 where id = 1",
+		"insert into api.parts values (0, 5)", "update api.docs set t = 'aa' where id = 40", "truncate api.parts",
+	}
+	wrong := 0
+	for _, change := range changes {
+		for range 2 {
+			for i := range pages {
+				s.get(pages[i].path, pages[i].headers...)
+			}
+		}
+		s.exec(change)
+		s.quiesce()
+		var tally shadowTally
+		tally.compare(s, pages)
+		wrong += tally.wrong
+	}
+	if last := &pages[len(pages)-1]; !s.get(last.path, last.headers...).hit() {
+		t.Error("pages with cursors are not kept")
+	}
+	t.Logf("%d pages, %d changes, %d wrong", len(pages), len(changes), wrong)
+}
