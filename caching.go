@@ -235,7 +235,11 @@ func (k *caching) state(s feed.State, reason string) {
 	k.live = s == feed.Live
 	switch s {
 	case feed.Live:
-		k.open()
+		// Changes of the schema from before are not told, and the catalog may be older than they are.
+		k.stale = true
+		k.changes++
+		k.problem = "the schema is being read"
+		k.reload()
 	case feed.Starting:
 		k.problem = reason
 	default:

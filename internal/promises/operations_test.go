@@ -115,3 +115,27 @@ func TestDetachConcurrently(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestChangedWhileDeaf replaces a policy while the feed is away: what answers depend on since then must be known before
+// they are kept.
+func TestChangedWhileDeaf(t *testing.T) {
+	var network *proxy
+	s := serve(t, `create table registers (id int primary key); create table docs (id int primary key); insert into docs values (1);
+		create table open (yes bool primary key); insert into open values (true);
+		alter table docs enable row level security; create policy p on docs using (true)`, func(s *site) {
+		network, s.config.CacheDBURI = through(t, s.config.DBURI)
+	})
+	s.get("/docs")
+	network.refuse(true)
+	network.cut()
+	eventually(t, "the feed is away", func() bool { return s.CacheStatus().Mode != "wal" })
+	s.exec("alter policy p on api.docs using (exists (select from api.open where yes))")
+	network.refuse(false)
+	s.open()
+	s.get("/docs")
+	s.exec("update api.open set yes = false")
+	s.quiesce()
+	if got, want := s.get("/docs"), s.direct("/docs"); got.body != want.body {
+		t.Errorf("%s %s, want %s", got.Header["Cache-Status"], got.body, want.body)
+	}
+}
