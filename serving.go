@@ -27,11 +27,11 @@ import (
 // finish with the one that they began with.
 type serving struct {
 	generation uint64 // of configurations, for the keys of what is kept
-	config   Config
-	verifier *auth.Verifier
-	data     *rest.Handler
-	cache    *httpcache.Handler // before data; nil when off
-	handler  http.Handler
+	config     Config
+	verifier   *auth.Verifier
+	data       *rest.Handler
+	cache      *httpcache.Handler // before data; nil when off
+	handler    http.Handler
 }
 
 // serve makes what serves cfg. Keys that previous has fetched are taken over.

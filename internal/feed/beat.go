@@ -39,10 +39,10 @@ type flight struct {
 // heart sends a session's heartbeats.
 type heart struct {
 	*session
-	catalog *catalog
-	floors  floors
-	roles   string
-	polled  time.Duration
+	catalog  *catalog
+	floors   floors
+	unlogged string // what poll found
+	polled   time.Duration
 }
 
 // beat sends heartbeats until ctx ends or one fails.

@@ -42,8 +42,9 @@ type Handlers struct {
 	// Published gets the tables, by OID, whose changes arrive from now on, without exception, until the next
 	// SchemaChanged or Broken. It comes before the Beat that showed it.
 	Published func(map[uint32]Table)
-	// RolesChanged tells that attributes, memberships or settings of roles changed, or that the server has read its
-	// configuration again. They are looked at before a heartbeat whenever the last look is two seconds old.
+	// RolesChanged tells that attributes, memberships or settings of roles changed, or something else that answers depend
+	// on and that the log does not tell: see watch. It is looked at before a heartbeat whenever the last look is two
+	// seconds old.
 	RolesChanged func()
 	// Sending is called right before a heartbeat is sent; what it returns comes back as Beat.Ticket.
 	Sending func() uint64

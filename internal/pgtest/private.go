@@ -60,7 +60,7 @@ func (s *lazyServer) start() (*devdb.Cluster, error) {
 		Settings: map[string]string{
 			// Nobody misses this data after a crash.
 			"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off",
-			"shared_buffers": "64MB", "max_connections": "200",
+			"shared_buffers": "64MB", "max_connections": "200", "max_prepared_transactions": "10",
 		},
 	})
 }

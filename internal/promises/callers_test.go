@@ -68,7 +68,7 @@ func TestCallers(t *testing.T) {
 	paths := []string{"/desks", "/desks?id=eq.7", "/desks?owner=eq.u1", "/desks?team=eq.2&n=gt.3", "/desks?order=n,id&limit=4", "/desks?select=team,count()",
 		"/desks?shared=is.true", "/desks?select=id&order=id&offset=3"}
 	var tally shadowTally
-	for range scale(1, 150) {
+	for range scale(1, 25) {
 		for _, i := range random.Perm(len(deskPolicies())) {
 			s.exec("alter policy p on api.desks using (" + deskPolicies()[i] + ")")
 			tally.definitions++

@@ -89,3 +89,53 @@ func TestPublishedLate(t *testing.T) {
 		t.Errorf("%s %s, want %s; the fill gave %s", got.Header["Cache-Status"], got.body, want.body, old.body)
 	}
 }
+
+// TestDetachConcurrently takes a partition away in two transactions, of which the first hides its rows and the second ends
+// the command when all queries that may still see them are over.
+func TestDetachConcurrently(t *testing.T) {
+	s := serve(t, `create table registers (id int primary key); create table docs (id int primary key) partition by list (id);
+		create table one partition of docs for values in (1); create table two partition of docs for values in (2); insert into docs values (1), (2)`)
+	s.get("/docs")
+	before := s.get("/docs")
+	reader, altering := s.connect(), s.connect()
+	if _, err := reader.Exec(t.Context(), "begin; select * from api.docs"); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := altering.Exec(context.Background(), "alter table api.docs detach partition api.two concurrently")
+		done <- err
+	}()
+	eventually(t, "the rows are hidden", func() bool { return s.direct("/docs").body != before.body })
+	eventually(t, "the cache has heard of it", func() bool { return s.get("/docs").body == s.direct("/docs").body })
+	if _, err := reader.Exec(t.Context(), "rollback"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestChangedWhileDeaf replaces a policy while the feed is away: what answers depend on since then must be known before
+// they are kept.
+func TestChangedWhileDeaf(t *testing.T) {
+	var network *proxy
+	s := serve(t, `create table registers (id int primary key); create table docs (id int primary key); insert into docs values (1);
+		create table open (yes bool primary key); insert into open values (true);
+		alter table docs enable row level security; create policy p on docs using (true)`, func(s *site) {
+		network, s.config.CacheDBURI = through(t, s.config.DBURI)
+	})
+	s.get("/docs")
+	network.refuse(true)
+	network.cut()
+	eventually(t, "the feed is away", func() bool { return s.CacheStatus().Mode != "wal" })
+	s.exec("alter policy p on api.docs using (exists (select from api.open where yes))")
+	network.refuse(false)
+	s.open()
+	s.get("/docs")
+	s.exec("update api.open set yes = false")
+	s.quiesce()
+	if got, want := s.get("/docs"), s.direct("/docs"); got.body != want.body {
+		t.Errorf("%s %s, want %s", got.Header["Cache-Status"], got.body, want.body)
+	}
+}

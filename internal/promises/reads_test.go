@@ -70,7 +70,8 @@ func (r *reader) read() read {
 		q.path = fmt.Sprintf(r.one("/logged?grp=eq.%d", "/logged?grp=eq.%d&select=count()", "/logged?v=lt.%d&offset=2&order=id", "/logged?note=neq.n%d"), r.IntN(4))
 		q.ordered = strings.Contains(q.path, "order=")
 	case 9:
-		q.path = r.one("/families?amount=gt.4", "/families?kind=eq.k1&order=id", "/families?select=name,amount.sum()", "/families?id=eq.7", "/families?name=is.null")
+		q.path = r.one("/families?amount=gt.4", "/families?kind=eq.k1&order=id", "/families?select=name,amount.sum()", "/families?id=eq.7", "/families?name=is.null",
+			"/slowly", "/slowly?id=eq.3")
 	case 10:
 		q.path = r.one("/notes?open=is.true", "/notes?team=eq.1", "/notes?n=gt.4", "/notes", "/notes?id=eq.00000000-0000-0000-0000-000000000007",
 			"/notes?owner=in.(u1,u2)", "/notes?select=owner,n.max()")

@@ -21,6 +21,7 @@ create table events_new partition of events for values from ('2020-01-04') to (m
 create table logged (id int primary key, grp int, v int, note text);
 alter table logged replica identity full;
 create view families as select c.id, c.kind, c.amount, p.name, p.rank from children c join parents p on p.id = c.parent_id;
+create view slowly as select c.*, (select count(*) from generate_series(1, 20000) g where g > c.id) as n from children c where c.id < 6;
 
 create table teams (team int, who text, primary key (team, who));
 create table notes (id uuid primary key, owner text, team int, n int, open bool);

@@ -1,6 +1,7 @@
 package promises_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strconv"
@@ -26,62 +27,108 @@ func seedOf(t testing.TB) uint64 {
 	return seed
 }
 
+// shadow is a server with those who write past it and those who read through it.
+type shadow struct {
+	*site
+	writers []*writer
+	ddl     *writer
+	random  *reader
+	pool    []read
+	tally   shadowTally
+}
+
 // TestShadow lets programs write past the server while others read through it, stops them all, and then holds every answer
 // that is kept against the one that the database gives.
 func TestShadow(t *testing.T) {
-	const writers, readers, reads = 4, 3, 300
-	var (
-		wanted = scale(20_000, 1_000_000)
-		burst  = 250 // transactions of a writer in a round
-		seed   = seedOf(t)
-		s      = serve(t, shopSchema)
-		some   []*writer
-		out    = newReader(s, seed, 0)
-		pool   = out.several(reads)
-		ddl    = newWriter(s, seed, 99)
-		tally  shadowTally
-	)
+	const writers, reads = 4, 300
+	seed := seedOf(t)
+	s := &shadow{site: serve(t, shopSchema)}
+	s.random, s.ddl = newReader(s.site, seed, 0), newWriter(s.site, seed, 99)
+	s.pool = s.random.several(reads)
 	for i := range writers {
-		some = append(some, newWriter(s, seed, uint64(i+1)))
+		s.writers = append(s.writers, newWriter(s.site, seed, uint64(i+1)))
 	}
-	for round := 0; tally.writes < wanted && !t.Failed(); round++ {
-		for range reads / 10 { // new ones come in
-			pool[out.IntN(reads)] = out.read()
-		}
-		var writing, reading sync.WaitGroup
-		var over atomic.Bool
-		for i := range readers {
-			reading.Go(func() { keepReading(s, pool, i, &over) })
-		}
-		for _, w := range some {
-			writing.Go(func() {
-				for range burst {
-					w.transaction(t)
-				}
-			})
-		}
-		if round%5 == 4 {
-			sql := s.named(ddl.definition())
-			if _, err := ddl.conn.Exec(t.Context(), sql); err == nil {
-				tally.definitions++
-			}
-		}
-		writing.Wait()
-		over.Store(true)
-		reading.Wait()
-		tally.writes = 0
-		for _, w := range some {
-			tally.writes += w.writes
-		}
+	tally := &s.tally
+	for wanted := scale(15_000, 1_000_000); tally.writes < wanted && !t.Failed(); {
+		s.round()
 		s.quiesce()
-		tally.compare(s, pool)
-		tally.rounds++
+		tally.compare(s.site, s.pool)
+		if tally.rounds%100 == 0 {
+			t.Logf("%+v", tally)
+		}
 	}
-	t.Log(tally)
 	record(t, "B2", fmt.Sprintf("%d writes in %d rounds, %d changes of the schema; %d answers compared, of them %d hits",
 		tally.writes, tally.rounds, tally.definitions, tally.compared, tally.hits), tally.wrong)
 	if tally.hits < tally.compared/20 {
 		t.Errorf("only %d of %d answers came out of the cache: nothing was tried", tally.hits, tally.compared)
+	}
+}
+
+// round has all of them work at the same time: in every third one beside a change of the schema, and in every fourth with
+// commits that stall.
+func (s *shadow) round() {
+	const readers, burst, stalled = 3, 150, 15
+	for range len(s.pool) / 10 { // new requests come in
+		s.pool[s.random.IntN(len(s.pool))] = s.random.read()
+	}
+	var writing, reading sync.WaitGroup
+	var over atomic.Bool
+	for i := range readers {
+		reading.Go(func() { keepReading(s.site, s.pool, i, &over) })
+	}
+	relieve, transactions := func() {}, burst
+	if s.tally.rounds%4 == 3 {
+		relieve, transactions = stallCommits(s.site), stalled
+	}
+	for _, w := range s.writers {
+		writing.Go(func() {
+			for range transactions {
+				w.transaction(s.t)
+			}
+		})
+	}
+	if s.tally.rounds%3 == 2 {
+		if _, err := s.ddl.conn.Exec(context.Background(), s.named(s.ddl.definition())); err == nil { // else, there was a deadlock
+			s.tally.definitions++
+		}
+	}
+	writing.Wait()
+	relieve()
+	over.Store(true)
+	reading.Wait()
+	s.tally.rounds++
+	s.tally.writes = 0
+	for _, w := range s.writers {
+		s.tally.writes += w.writes
+	}
+}
+
+// stallCommits has commits wait for a standby that does not exist: they are in the log but cannot be seen. Now and then
+// those that wait are let go. What it returns ends that.
+func stallCommits(s *site) (relieve func()) {
+	s.set("synchronous_standby_names", "nobody")
+	over, done := make(chan struct{}), make(chan struct{})
+	conn := s.connect()
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-over:
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+			const letGo = "select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep' and datname = current_database()"
+			if _, err := conn.Exec(context.Background(), letGo); err != nil {
+				s.t.Error(err)
+				return
+			}
+		}
+	}()
+	return func() {
+		close(over)
+		<-done
+		_ = conn.Close(context.Background())
+		s.set("synchronous_standby_names", "")
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -45,6 +46,10 @@ func (w *writer) transaction(t testing.TB) {
 			batch = append(batch, sql)
 		}
 	}
+	if end == "commit" && w.IntN(8) == 0 { // in two phases
+		name := fmt.Sprintf("'%s %d'", w.conn.Config().Database, w.conn.PgConn().PID())
+		batch, end = append(batch, "prepare transaction "+name), w.one("commit prepared ", "commit prepared ", "rollback prepared ")+name
+	}
 	for _, sql := range append(batch, end) {
 		if _, err := w.conn.Exec(ctx, sql); err != nil {
 			if w.conn.IsClosed() {
@@ -55,7 +60,7 @@ func (w *writer) transaction(t testing.TB) {
 			return
 		}
 	}
-	if end == "commit" {
+	if strings.HasPrefix(end, "commit") {
 		w.writes += n
 	}
 }
