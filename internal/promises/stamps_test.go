@@ -248,6 +248,7 @@ func (b *bench) stall(reader *pgx.Conn, how stamping) (wrong int) {
 	eventually(b.t, "earlier changes are forgotten", func() bool { return b.cache.Status().Recent == 0 })
 	b.set("synchronous_standby_names", "nobody")
 	writer := b.connect()
+	defer func() { _ = writer.Close(ctx) }()
 	pid := writer.PgConn().PID()
 	done := b.stalled(writer, pid)
 	var visible int64
