@@ -68,7 +68,7 @@ func (a *answer) variant(e encoding, body []byte) *variant {
 
 // Size implements cache.Value.
 func (a *answer) Size() int {
-	const fixed, perField, perVariant = 256, 64, 192
+	const fixed, perField, perVariant = 320, 96, 224
 	n := fixed
 	for _, f := range a.fields {
 		n += perField + len(f.name)
