@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -35,10 +36,24 @@ func cached(t *testing.T, sql string) *site {
 		t.Fatal(err)
 	}
 	s.config.CacheMode = "wal"
+	s.config.CacheStaleness = time.Minute // a slow machine must not make misses of hits
 	s.run()
 	s.ready()
 	s.live()
 	return s
+}
+
+// outlives tells whether what is kept outlives a change. Other things may make it go, such as a table that is published
+// late: then it is tried again.
+func outlives(keep, change func(), hit func() bool) bool {
+	for range 4 {
+		keep()
+		change()
+		if hit() {
+			return true
+		}
+	}
+	return false
 }
 
 // live waits until answers are kept and served.
@@ -80,20 +95,25 @@ func TestAnswersAreKeptUntilTheyAreWrong(t *testing.T) {
 		{"a row", "/item?id=eq.1", "update item set price = 1 where id = 2", "update item set price = 1 where id = 1", ""},
 		{"a filter", "/item?price=lt.35&select=name", "update item set name = 'x' where id = 20", "update item set price = 5 where id = 40", ""},
 		{"a page", "/item?order=id.desc&limit=3", "update item set name = 'y' where id = 7", "insert into item values (99, 'new')", ""},
-		{"no rows", "/item?id=eq.1000", "insert into item values (1001, 'other')", "insert into item values (1000, 'it')", ""},
-		{"one row that is not there", "/item?id=eq.2000", "insert into item values (2001, 'other')", "insert into item values (2000, 'it')", ""},
-		{"an embed", "/item?select=id,note(body)&id=eq.1", "insert into note values (7, 'ann', 'other', 3)", "insert into note values (8, 'ann', 'more', 1)", ann},
+		{"no rows", "/item?id=eq.1000", "insert into item select max(id) + 1, 'other' from item", "insert into item values (1000, 'it')", ""},
+		{"one row that is not there", "/item?id=eq.2000", "insert into item select max(id) + 1, 'other' from item where id <> 2000", "insert into item values (2000, 'it')", ""},
+		{"an embed", "/item?select=id,note(body)&id=eq.1", "insert into note select max(id) + 10, 'ann', 'other', 3 from note", "insert into note values (8, 'ann', 'more', 1)", ann},
 		{"rows of one's own", "/note?select=body&order=id", "update item set name = 'z' where id = 9", "update note set body = 'changed' where id = 1", ann},
 		{"a truncated table", "/note?select=body&item_id=eq.2", "update item set name = 'z' where id = 8", "truncate note", ann},
 	} {
 		t.Run(tc.what, func(t *testing.T) {
-			eventually(t, "it is kept", func() bool { return s.kept(tc.path, tc.token) == "hit" })
-			before, _ := s.cachedGet(tc.path, tc.token)
-			s.exec("set search_path to api;" + tc.unrelated)
-			s.settle()
-			if got := s.kept(tc.path, tc.token); got != "hit" {
-				t.Errorf("after %s: %s", tc.unrelated, got)
+			keep := func() {
+				eventually(t, "it is kept", func() bool { return s.kept(tc.path, tc.token) == "hit" })
 			}
+			other := func() {
+				s.exec("set search_path to api;" + tc.unrelated)
+				s.settle()
+			}
+			if !outlives(keep, other, func() bool { return s.kept(tc.path, tc.token) == "hit" }) {
+				t.Errorf("it is gone after %s", tc.unrelated)
+			}
+			keep()
+			before, _ := s.cachedGet(tc.path, tc.token)
 			s.exec("set search_path to api;" + tc.related)
 			s.settle()
 			after, status := s.cachedGet(tc.path, tc.token)
@@ -123,18 +143,24 @@ func TestAnswersOfOthersAreNotGiven(t *testing.T) {
 	ann := s.bearer(`"sub": "ann"`)
 	bob := s.bearer(`"sub": "bob"`)
 	other := s.bearer(`"sub": "ann"`, `"jti": "another token"`)
-	eventually(t, "ann's answer is kept", func() bool { return s.kept("/note?select=body", ann) == "hit" })
+	annAsks := func() {
+		eventually(t, "ann's answer is kept", func() bool { return s.kept("/note?select=body", ann) == "hit" })
+	}
+	annAsks()
 	for range 3 {
 		if body, status := s.cachedGet("/note?select=body", bob); body != `[{"body":"of bob"}]` {
 			t.Errorf("bob got %s (%s)", body, status)
 		}
 	}
-	if got := s.kept("/note?select=body", other); got != "hit" {
-		t.Errorf("another token of the same subject: %s", got)
+	nothing := func() {}
+	if !outlives(annAsks, nothing, func() bool { return s.kept("/note?select=body", other) == "hit" }) {
+		t.Error("another token of the same subject has no hit")
 	}
-	eventually(t, "an answer for all members is kept", func() bool { return s.kept("/item?id=eq.3", ann) == "hit" })
-	if got := s.kept("/item?id=eq.3", bob); got != "hit" {
-		t.Errorf("bob, of the same role: %s", got)
+	asMember := func() {
+		eventually(t, "an answer for all members is kept", func() bool { return s.kept("/item?id=eq.3", ann) == "hit" })
+	}
+	if !outlives(asMember, nothing, func() bool { return s.kept("/item?id=eq.3", bob) == "hit" }) {
+		t.Error("bob, of the same role, has no hit")
 	}
 	if body, _ := s.cachedGet("/note?select=body", ""); body != "[]" && !strings.Contains(body, "42501") {
 		t.Errorf("a stranger got %s", body)
