@@ -13,10 +13,16 @@ type SchemaChanges struct {
 	Since, Count int64
 }
 
+// changesReadable is true where the table of them is there and can be read. to_regclass would fail for a schema that may not
+// be used.
+const changesReadable = `exists (select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+	where n.nspname = 'slipstream' and c.relname = 'schema_change'
+	and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select'))`
+
 // ReadSchemaChanges tells which changes a transaction sees. Since is chosen so that all before are over. Without an
 // installation there are none.
 func ReadSchemaChanges(ctx context.Context, q pg.Querier) (c SchemaChanges, err error) {
-	const installed = "select to_regclass('slipstream.schema_change') is not null, pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+	const installed = "select " + changesReadable + ", pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 	var there bool
 	if err := one(ctx, q, installed, &there, &c.Since); err != nil || !there {
 		return c, err

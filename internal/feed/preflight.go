@@ -28,7 +28,7 @@ const minVersion = 140000
 const triggersInstalled = `
 (select count(*) = 3 from pg_event_trigger t join pg_proc p on p.oid = t.evtfoid join pg_namespace n on n.oid = p.pronamespace
  where t.evtenabled = 'A' and t.evttags is null and t.evtevent in ('ddl_command_start', 'ddl_command_end', 'sql_drop')
-   and n.nspname = 'slipstream' and p.proname = 'cache_schema_changed' and to_regclass('slipstream.schema_change') is not null)`
+   and n.nspname = 'slipstream' and p.proname = 'cache_schema_changed' and ` + changesReadable + `)`
 
 // publishesAll is true where the publication $1 tells of all changes of the tables in it, by their own names.
 const publishesAll = `
