@@ -19,6 +19,7 @@ build: ## build bin/slipstream
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/slipstream ./cmd/slipstream
 
 test: deps ## run all tests against a real PostgreSQL: DATABASE_URL's, else a private one; ARGS="-race -run X"
+	-@scripts/deps.sh node # without it, the test of the JavaScript client is left out
 	$(GO) test -timeout 20m $(ARGS) ./...
 
 check: lint test ## what must pass before a commit: lint, generated files, tests
