@@ -52,7 +52,7 @@ func Open(o Options) (*Client, error) {
 	}
 	config, err := rueidis.ParseURL(o.URL)
 	if err != nil {
-		return nil, errors.New("redis URL: use redis://[user:password@]host[:port][/db], or rediss:// for TLS") // err may have the password
+		return nil, errors.New("not a URL of Redis: use redis://[user:password@]host[:port][/db], or rediss:// for TLS") // err may have the password
 	}
 	const dial, silence = time.Second, 2 * time.Second
 	config.Dialer.Timeout, config.ConnWriteTimeout = dial, silence
