@@ -40,7 +40,7 @@ func (db *DB) do(ctx context.Context, tx *Tx, statements []Statement, sink Sink,
 	if decide != nil {
 		share = mayGroup(tx, statements)
 	}
-	tx.position = 0
+	tx.position, tx.replayed = 0, 0
 	again, err := db.attempt(ctx, tx, statements, sink, decide, share)
 	if again {
 		_, err = db.attempt(ctx, tx, statements, sink, decide, false)
@@ -88,6 +88,9 @@ func (db *DB) attempt(ctx context.Context, tx *Tx, statements []Statement, sink 
 		tx.position = t.wal
 		return false, err
 	case err == nil:
+		if tx.begin() == "" { // else the statements have the snapshot that the settings had
+			tx.replayed = t.wal
+		}
 		return false, nil
 	case cancelled:
 		return false, ctx.Err()
