@@ -2,6 +2,8 @@ package pgtest
 
 import (
 	"context"
+	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,6 +32,16 @@ func Standby(t testing.TB) *Replica {
 	}
 	t.Cleanup(r.Stop)
 	return r
+}
+
+// At is the URL of a database of Server's on the standby, for the same user.
+func (r *Replica) At(dsn string) string {
+	r.t.Helper()
+	u, err := url.Parse(dsn)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return r.DSNAs(u.User.Username(), strings.TrimPrefix(u.Path, "/"))
 }
 
 // Stop ends the server. Stopping twice is harmless.
