@@ -74,6 +74,8 @@ type DB struct {
 	places  places
 	// generation of the connections: it ends with the loss of one of them.
 	generation atomic.Uint64
+	// imitated are the settings of a standby's connections: see Imitate.
+	imitated atomic.Pointer[map[string]string]
 	// heartbeat is how long a listener waits for a notification before it asks whether the server is still there.
 	heartbeat time.Duration
 	// cancelGrace is how long a cancelled statement may take to end before its connection is given up.
@@ -106,7 +108,10 @@ func Open(o Options) (*DB, error) {
 	config.HealthCheckPeriod = max(o.MaxIdle/2, time.Second)
 	// A dead connection shows at its first use, which is retried; a ping before it would cost a round trip.
 	config.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
-	config.BeforeConnect = func(context.Context, *pgx.ConnConfig) error { return db.gate.pass(o.ConnectTimeout) }
+	config.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
+		db.imitate(c)
+		return db.gate.pass(o.ConnectTimeout)
+	}
 	config.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
 		db.gate.opened()
 		conn.PgConn().CustomData()[sessionKey] = newSession(db.generation.Load())

@@ -98,6 +98,32 @@ func TestStandbyShared(t *testing.T) {
 	}
 }
 
+func TestImitate(t *testing.T) {
+	w, r := standbyWorld(t)
+	// In its own file, as the administrator of the standby may have it.
+	pgtest.Exec(t, r.At(w.super), "alter system set timezone = 'Asia/Tokyo'", "alter system set datestyle = 'SQL, DMY'", "select pg_reload_conf()")
+	eventually(t, "in force", func() bool { return pgtest.Value(t, r.At(w.super), "show timezone") == "Asia/Tokyo" })
+	primary := run(t, pg.Options{DSN: w.dsn, MaxConns: 1})
+	standby := run(t, pg.Options{DSN: r.At(w.dsn), MaxConns: 1, Standby: true})
+	shown := func(db *pg.DB) string {
+		sink := &got{}
+		if err := db.Read(t.Context(), as(w.ann), []pg.Statement{statement("select timestamptz '2020-01-02 03:04:05Z'")}, sink); err != nil {
+			t.Fatal(err)
+		}
+		return sink.rows[0][0]
+	}
+	want, before := shown(primary), shown(standby)
+	if before == want {
+		t.Fatalf("%s by itself", before)
+	}
+	if err := standby.Imitate(t.Context(), primary); err != nil {
+		t.Fatal(err)
+	}
+	if got := shown(standby); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 func number(t *testing.T, text string) uint64 {
 	n, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
