@@ -1,6 +1,8 @@
 package feed_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -36,8 +38,11 @@ func TestStandby(t *testing.T) {
 	s := newStandby(t, r.At(dsn))
 	defer s.Close()
 	replayed := uint64(0)
+	if why := f.feed.Alien(look(t, r.DSN("postgres"))); why != "it is asked for another database" {
+		t.Errorf("%q", why)
+	}
 	for range 5 {
-		pgtest.Exec(t, dsn, "insert into item select count(*) from item")
+		pgtest.Exec(t, dsn, "set synchronous_commit = on; insert into item select count(*) from item")
 		tx := f.committed()
 		r.CatchUp()
 		sight, err := s.Look(t.Context())
@@ -52,22 +57,34 @@ func TestStandby(t *testing.T) {
 		}
 		replayed = sight.Replayed
 	}
-	for what, other := range map[string]string{
-		"it is no standby":                 dsn,
-		"it is asked for another database": r.DSN("postgres"),
-	} {
-		if why := f.feed.Alien(look(t, other)); why != what {
-			t.Errorf("%q, want %q", why, what)
-		}
-	}
 	r.Promote()
-	if why := f.feed.Alien(look(t, r.At(dsn))); why != "it is no standby" {
-		t.Errorf("after its promotion: %q", why)
+	promoted := pgtest.StandbyOf(t, r.Cluster)
+	for _, tc := range []struct{ what, dsn, want string }{
+		{"its primary", dsn, "it is no standby"},
+		{"it, promoted", r.At(dsn), "it is no standby"},
+		{"a standby of that", promoted.At(dsn), "it is on timeline 2, and the primary on 1"},
+		{"a standby of another cluster", stranger(t), "it is not of the primary's cluster"},
+	} {
+		if why := f.feed.Alien(look(t, tc.dsn)); why != tc.want {
+			t.Errorf("%s: %q, want %q", tc.what, why, tc.want)
+		}
 	}
 	r.Stop()
 	if _, err := s.Look(t.Context()); err == nil {
 		t.Error("a server that is gone was seen")
 	}
+}
+
+// stranger is a standby of a cluster of its own.
+func stranger(t *testing.T) string {
+	t.Helper()
+	dir := directory(t)
+	c := cluster(t, dir, nil)
+	stop(t, c)
+	if err := os.WriteFile(filepath.Join(c.Dir(), "data", "standby.signal"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return cluster(t, dir, nil).DSN("postgres")
 }
 
 func TestStandbyNames(t *testing.T) {

@@ -20,7 +20,12 @@ type Replica struct {
 // Standby starts a standby of Server, which ends with the test.
 func Standby(t testing.TB) *Replica {
 	t.Helper()
-	primary := Server(t)
+	return StandbyOf(t, Server(t))
+}
+
+// StandbyOf is Standby of another server, such as a Replica that was promoted.
+func StandbyOf(t testing.TB, primary *devdb.Cluster) *Replica {
+	t.Helper()
 	dir, err := makeDir()
 	if err != nil {
 		t.Fatal(err)
