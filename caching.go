@@ -312,11 +312,20 @@ func (k *caching) flush() {
 	k.cache.Flush()
 }
 
-// reading is called before the catalog is read; what it returns goes to read.
+// reading is called before the catalog is read; what it returns goes to read. Requests are planned by the new catalog a
+// moment before read: none of them may get rows from a standby that is older than it.
 func (k *caching) reading() uint64 {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.standbys.hold(forever)
 	return k.changes
+}
+
+// notRead says that nothing came of reading.
+func (k *caching) notRead() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.standbys.passable(k.ticket)
 }
 
 // read says that requests are planned by a catalog now that was read since reading.
@@ -324,6 +333,7 @@ func (k *caching) read(changes uint64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.flush()
+	k.standbys.passable(k.ticket)
 	if changes == k.changes {
 		k.stale = false
 	}

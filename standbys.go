@@ -147,13 +147,22 @@ func (t *standbyTurn) Done(used bool) {
 func (s *standbys) hold(barrier uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.held, s.barrier = true, barrier
+	s.held, s.barrier = true, max(s.barrier, barrier)
 	s.holds++
 	for _, b := range s.all {
 		if b.fills {
 			b.stop(waitsForChange)
 		}
 	}
+}
+
+// forever is a barrier that no heartbeat passes, until passable gives another one.
+const forever = math.MaxUint64
+
+func (s *standbys) passable(barrier uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.barrier = barrier
 }
 
 // beat takes note of a heartbeat that has come back.

@@ -25,7 +25,7 @@ func (s *standbys) status() []StandbyStatus {
 			Used: b.used, Discarded: b.closed - b.used,
 		}
 		if b.fills && !out[i].Fills {
-			out[i].Reason = "it is not looked at while nobody uses the cache"
+			out[i].Reason = "the last look at it is too long ago, as while nobody uses the cache"
 		}
 	}
 	return out
