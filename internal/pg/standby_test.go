@@ -10,19 +10,19 @@ import (
 	"github.com/slipstream-go/slipstream/internal/pgtest"
 )
 
-// standbyWorld is a world with a standby that has replayed it.
-func standbyWorld(t *testing.T) (world, *pgtest.Replica) {
+func TestStandby(t *testing.T) {
 	t.Setenv("DATABASE_URL", "") // the standby is one of the tests' own server
 	w := newWorld(t)
 	// Whatever the settings say, snapshots must be the statements' own.
 	pgtest.Exec(t, w.super, "alter role "+w.login+" set default_transaction_isolation = 'repeatable read'")
 	r := pgtest.Standby(t)
 	r.CatchUp()
-	return w, r
+	t.Run("replayed", func(t *testing.T) { testReplayed(t, w, r) })
+	t.Run("shared", func(t *testing.T) { testReplayedShared(t, w, r) })
+	t.Run("imitate", func(t *testing.T) { testImitate(t, w, r) })
 }
 
-func TestStandby(t *testing.T) {
-	w, r := standbyWorld(t)
+func testReplayed(t *testing.T, w world, r *pgtest.Replica) {
 	primary := run(t, pg.Options{DSN: w.dsn, MaxConns: 1})
 	standby := run(t, pg.Options{DSN: r.At(w.dsn), MaxConns: 1, Standby: true})
 
@@ -71,8 +71,7 @@ func TestStandby(t *testing.T) {
 }
 
 // Reads that share a connection have each a position of their own.
-func TestStandbyShared(t *testing.T) {
-	w, r := standbyWorld(t)
+func testReplayedShared(t *testing.T, w world, r *pgtest.Replica) {
 	db := run(t, pg.Options{DSN: r.At(w.dsn), MaxConns: 1, Standby: true})
 	db.SetQuick(1 << 40)
 	quick := pg.Quick()
@@ -98,8 +97,7 @@ func TestStandbyShared(t *testing.T) {
 	}
 }
 
-func TestImitate(t *testing.T) {
-	w, r := standbyWorld(t)
+func testImitate(t *testing.T, w world, r *pgtest.Replica) {
 	// In its own file, as the administrator of the standby may have it.
 	pgtest.Exec(t, r.At(w.super), "alter system set timezone = 'Asia/Tokyo'", "alter system set datestyle = 'SQL, DMY'", "select pg_reload_conf()")
 	eventually(t, "in force", func() bool { return pgtest.Value(t, r.At(w.super), "show timezone") == "Asia/Tokyo" })
