@@ -31,6 +31,8 @@ type CacheStatus struct {
 	Evicted     uint64 `json:"evicted"`
 	// LagMilliseconds is how long ago the present state was certain; -1 if it is not.
 	LagMilliseconds int64 `json:"lagMilliseconds"`
+	// Standbys are those of db-replicas.
+	Standbys []StandbyStatus `json:"standbys,omitempty"`
 }
 
 // CacheStatus says what the cache does now.
@@ -56,6 +58,7 @@ func (s *Server) CacheStatus() CacheStatus {
 	if tables := k.published.Load(); tables != nil {
 		out.Tables = len(*tables)
 	}
+	out.Standbys = k.standbys.status()
 	status := k.cache.Status()
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -26,6 +26,8 @@ type caching struct {
 	log    *slog.Logger
 	reload func() // asks for the catalog to be read again
 
+	standbys standbys
+
 	published  atomic.Pointer[map[uint32]feed.Table]
 	generation atomic.Uint64 // of configurations
 	patient    atomic.Int64  // Unix nanoseconds from which writes wait again
@@ -64,6 +66,7 @@ func newCaching(cfg Config, log *slog.Logger, reload func()) *caching {
 		Committed: k.committed, SchemaChanged: k.schemaChanged, Published: k.publish, RolesChanged: k.rolesChanged,
 		Sending: k.sending, Beat: k.beat, Applied: k.cache.Applied, State: k.state,
 	})
+	k.standbys = standbys{cache: k.cache, feed: k.feed, clock: cache.SystemClock(), staleness: cfg.CacheStaleness, log: log}
 	return k
 }
 
@@ -175,6 +178,13 @@ func (k *caching) active() bool {
 	return k.idle <= idleBeats
 }
 
+// watched reports whether the feed is live and the cache is used.
+func (k *caching) watched() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.live && k.idle <= idleBeats
+}
+
 // committed applies a transaction to the cache.
 func (k *caching) committed(tx *feed.Transaction) {
 	changes := make([]cache.Change, len(tx.Changes))
@@ -232,6 +242,7 @@ func (k *caching) beat(b feed.Beat) {
 		h.Visible(stamp{b.Snapshot})
 		h.Returned()
 	}
+	k.standbys.beat(b.Ticket)
 }
 
 // state follows the feed: while it is not live, nothing is served.
@@ -239,6 +250,7 @@ func (k *caching) state(s feed.State, reason string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.live = s == feed.Live
+	k.standbys.hold(k.ticket)
 	switch s {
 	case feed.Live:
 		// The catalog is older than the feed, which does not tell what was changed before it.
@@ -267,6 +279,7 @@ func (k *caching) schemaChanged(uint32) {
 	k.changing, k.stale = true, true
 	k.changes++
 	k.published.Store(nil)
+	k.standbys.hold(k.ticket)
 	k.cache.CloseStoring("the schema has changed")
 }
 
@@ -276,7 +289,7 @@ func (k *caching) publish(tables map[uint32]feed.Table) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.published.Store(&tables)
-	k.cache.Flush()
+	k.flush()
 	if k.changing {
 		k.changing = false
 		k.changes++ // a catalog that was read before may be of before
@@ -287,22 +300,40 @@ func (k *caching) publish(tables map[uint32]feed.Table) {
 
 // rolesChanged empties the cache: what roles may do, their settings and the server's are part of what every answer depends on.
 func (k *caching) rolesChanged() {
-	k.cache.Flush()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.flush()
 	k.reload()
 }
 
-// reading is called before the catalog is read; what it returns goes to read.
+// flush empties the cache because of what changes do not tell. It is for those who hold mu.
+func (k *caching) flush() {
+	k.standbys.hold(k.ticket)
+	k.cache.Flush()
+}
+
+// reading is called before the catalog is read; what it returns goes to read. Requests are planned by the new catalog a
+// moment before read: none of them may get rows from a standby that is older than it.
 func (k *caching) reading() uint64 {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.standbys.hold(forever)
 	return k.changes
+}
+
+// notRead says that nothing came of reading.
+func (k *caching) notRead() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.standbys.passable(k.ticket)
 }
 
 // read says that requests are planned by a catalog now that was read since reading.
 func (k *caching) read(changes uint64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.cache.Flush()
+	k.flush()
+	k.standbys.passable(k.ticket)
 	if changes == k.changes {
 		k.stale = false
 	}
@@ -320,7 +351,9 @@ func (k *caching) open() {
 // wrote makes sure that who reads after a commit of ours was answered does not get what was there before.
 func (k *caching) wrote(ctx context.Context, position uint64) {
 	if position == 0 {
-		k.cache.Flush()
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.flush()
 		return
 	}
 	if now := time.Now().UnixNano(); now > k.patient.Load() {

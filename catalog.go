@@ -82,6 +82,9 @@ func (s *Server) loadSchema(ctx context.Context) error {
 		return err
 	})
 	if err != nil {
+		if s.caching != nil {
+			s.caching.notRead()
+		}
 		s.metrics.SchemaLoadFailed()
 		return err
 	}

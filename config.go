@@ -26,6 +26,8 @@ type Config struct {
 
 	// DBURI is a PostgreSQL connection string, URI or key=value; what it leaves out comes from the PG* environment.
 	DBURI string
+	// DBReplicas are connection URIs of streaming standbys, from which misses of the cache are filled.
+	DBReplicas []string
 	// DBSchemas are the exposed schemas, the first being the default one; nil is [public].
 	DBSchemas []string
 	// DBExtraSearchPath is appended to the search path of every request; nil is [public], empty but not nil adds nothing.

@@ -104,12 +104,12 @@ func (l *loader) config() Config {
 
 func apply(o option, v value, a assignment) error {
 	if a.isList {
-		into, ok := v.(list)
+		into, ok := v.(interface{ setItems(items []string) })
 		if !ok {
 			return errors.New("a list is not possible here; write a single value")
 		}
-		*into.p = a.items
-		return into.check()
+		into.setItems(a.items)
+		return v.check()
 	}
 	text := a.text
 	if path, ok := strings.CutPrefix(text, "@"); ok && o.secret {

@@ -92,6 +92,11 @@ func masked(plain any) any {
 			plain[name] = mask
 		}
 		return plain
+	case []string:
+		for i := range plain {
+			plain[i] = maskedText(plain[i])
+		}
+		return plain
 	case string:
 		return maskedText(plain)
 	}

@@ -37,6 +37,8 @@ func (v list) check() error {
 	return nil
 }
 
+func (v list) setItems(items []string) { *v.p = items }
+
 func (v list) String() string { return strings.Join(*v.p, ",") }
 func (v list) unset() bool    { return *v.p == nil }
 func (v list) kind() string   { return "list" }

@@ -67,6 +67,14 @@ func databaseOptions() []option {
 				"`@FILE` reads it from a file. The user of the connection is the authenticator: give it no rights but its membership in the roles of callers.",
 		},
 		{
+			name: "db-replicas", own: true, defaultNote: "none", secret: true,
+			bind: func(c *Config) value { return uris{&c.DBReplicas} },
+			doc: "Connection URIs of streaming standbys, of one server each, as the user and to the database of `db-uri`. Answers that the cache is to keep are read from one of " +
+				"them that is up to date, and all else from the primary. An answer that the cache could not serve at once, since the standby lags behind our own or others' " +
+				"writes, is read from the primary instead: answers are never older than without standbys. Without a cache that follows the write-ahead log they are not used. " +
+				"The user needs the right REPLICATION, to see which history they replay.",
+		},
+		{
 			name: "db-schemas", older: []string{"db-schema"}, defaultText: "public", reloadable: true, inDatabase: true,
 			bind: func(c *Config) value { return list{p: &c.DBSchemas} },
 			doc:  "Schemas to expose. The first is used unless a request names another in `Accept-Profile` or `Content-Profile`.",

@@ -115,6 +115,7 @@ func (s *Server) support(ctx context.Context, wg *sync.WaitGroup) {
 	wg.Go(func() { s.keepCatalog(ctx) })
 	if s.caching != nil {
 		wg.Go(func() { s.caching.run(ctx, s.current.Load().config) })
+		wg.Go(func() { s.caching.standbys.run(ctx, s.caching.watched) })
 	}
 }
 

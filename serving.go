@@ -200,6 +200,9 @@ func (c Config) rest(s *Server) rest.Options {
 	}
 	if s.caching != nil {
 		o.Plan.Fills, o.Published = true, s.caching.Published
+		if len(c.DBReplicas) > 0 {
+			o.Standby = s.caching.standbys.next
+		}
 	}
 	o.IgnoreIdempotencyKeys = c.IdempotencyKeys == "off"
 	o.AppSettings, o.RoleDefaults = c.settings()

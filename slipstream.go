@@ -76,6 +76,11 @@ func New(_ context.Context, cfg Config) (*Server, error) {
 			return nil, err
 		}
 	}
+	if s.caching != nil {
+		if err := s.caching.standbys.add(cfg, s.db, cfg.pool(s.log, s.trace)); err != nil {
+			return nil, err
+		}
+	}
 	if err := s.watchPool(); err != nil {
 		return nil, err
 	}

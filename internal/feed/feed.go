@@ -109,8 +109,7 @@ type Feed struct {
 
 	mu     sync.Mutex
 	status Status
-
-	// origin is the server that the last session was with.
+	// origin is the server that the last session was with, which alone sets it.
 	origin origin
 }
 

@@ -144,6 +144,8 @@ func (s *session) compareOrigin(ctx context.Context) error {
 		s.feed.options.Logger.Warn("the change feed follows another server than before",
 			"system", now.system, "timeline", now.timeline, "last_system", last.system, "last_timeline", last.timeline)
 	}
+	s.feed.mu.Lock()
+	defer s.feed.mu.Unlock()
 	s.feed.origin = now
 	return nil
 }

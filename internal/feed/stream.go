@@ -37,23 +37,31 @@ func dialer() *net.Dialer {
 // openStream connects to the primary among the DSN's hosts. The session's settings fix the text that values have in
 // the stream, whatever the role's or the database's are.
 func openStream(ctx context.Context, dsn string) (*stream, error) {
+	config, err := streamConfig(dsn)
+	if err != nil {
+		return nil, err
+	}
+	config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsPrimary
+	conn, err := pgconn.ConnectConfig(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	return &stream{conn: conn}, nil
+}
+
+func streamConfig(dsn string) (*pgconn.Config, error) {
 	config, err := pgconn.ParseConfig(dsn)
 	if err != nil {
 		return nil, err
 	}
 	config.DialFunc = dialer().DialContext
-	config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsPrimary
 	for name, value := range map[string]string{
 		"replication": "database", "application_name": "slipstream feed", "client_encoding": "UTF8",
 		"datestyle": "ISO, MDY", "timezone": "UTC", "intervalstyle": "postgres", "extra_float_digits": "1", "bytea_output": "hex",
 	} {
 		setParameter(config.RuntimeParams, name, value)
 	}
-	conn, err := pgconn.ConnectConfig(ctx, config)
-	if err != nil {
-		return nil, err
-	}
-	return &stream{conn: conn}, nil
+	return config, nil
 }
 
 // setParameter sets a parameter whatever the spelling in which the DSN has it: of two, the server takes the last, and
@@ -74,15 +82,18 @@ func (s *stream) close() {
 	_ = s.conn.Close(ctx)
 }
 
-// origin is a server's identity: its events can only follow on those of the same.
-type origin struct{ system, timeline string }
+// origin is the identity of a server, and of the database there: its events can only follow on those of the same.
+type origin struct{ system, timeline, database string }
 
 func (s *stream) identify(ctx context.Context) (origin, error) {
 	row, err := s.row(ctx, "IDENTIFY_SYSTEM")
 	if err != nil {
 		return origin{}, err
 	}
-	return origin{string(row[0]), string(row[1])}, nil
+	if len(row) < 4 {
+		return origin{}, errors.New("unexpected answer to IDENTIFY_SYSTEM")
+	}
+	return origin{string(row[0]), string(row[1]), string(row[3])}, nil
 }
 
 // createSlot makes a slot that ends with the connection. It returns when every transaction that was writing at its

@@ -62,6 +62,8 @@ func (t *trip) handle(m pgproto3.BackendMessage, failed bool) error {
 		case failed || s.statement == internal:
 		case s.statement == position:
 			t.wal = parsePosition(m.Values)
+		case s.statement == replayed:
+			t.wal = parsePosition(m.Values[len(m.Values)-1:])
 		default:
 			return t.interruptOn(t.sinkOf(s).Row(s.statement, m.Values))
 		}

@@ -23,6 +23,9 @@ type Options struct {
 	MaxIdle, MaxLifetime time.Duration
 	// ConnectTimeout bounds opening one connection, for each host of the DSN; default 5 s.
 	ConnectTimeout time.Duration
+	// Standby has the DB connect to standbys only, for Reads whose Tx can tell what the standby had replayed before them: see
+	// Tx.Replayed.
+	Standby bool
 	// Unprepared sends every statement unnamed, for poolers that cannot keep prepared statements.
 	Unprepared bool
 	// Statements bounds the prepared statements of one connection, default 256.
@@ -71,6 +74,8 @@ type DB struct {
 	places  places
 	// generation of the connections: it ends with the loss of one of them.
 	generation atomic.Uint64
+	// imitated are the settings of a standby's connections: see Imitate.
+	imitated atomic.Pointer[map[string]string]
 	// heartbeat is how long a listener waits for a notification before it asks whether the server is still there.
 	heartbeat time.Duration
 	// cancelGrace is how long a cancelled statement may take to end before its connection is given up.
@@ -103,7 +108,10 @@ func Open(o Options) (*DB, error) {
 	config.HealthCheckPeriod = max(o.MaxIdle/2, time.Second)
 	// A dead connection shows at its first use, which is retried; a ping before it would cost a round trip.
 	config.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
-	config.BeforeConnect = func(context.Context, *pgx.ConnConfig) error { return db.gate.pass(o.ConnectTimeout) }
+	config.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
+		db.imitate(c)
+		return db.gate.pass(o.ConnectTimeout)
+	}
 	config.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
 		db.gate.opened()
 		conn.PgConn().CustomData()[sessionKey] = newSession(db.generation.Load())
@@ -114,6 +122,9 @@ func Open(o Options) (*DB, error) {
 	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	if config.ConnConfig.RuntimeParams["application_name"] == "" {
 		config.ConnConfig.RuntimeParams["application_name"] = o.ApplicationName
+	}
+	if o.Standby {
+		db.forStandby()
 	}
 	return db, nil
 }

@@ -40,12 +40,17 @@ func (db *DB) do(ctx context.Context, tx *Tx, statements []Statement, sink Sink,
 	if decide != nil {
 		share = mayGroup(tx, statements)
 	}
-	tx.position = 0
+	if db.options.Standby {
+		tx.replayed = 0
+	}
+	if decide != nil { // several reads may share a Tx
+		tx.position = 0
+	}
 	again, err := db.attempt(ctx, tx, statements, sink, decide, share)
 	if again {
 		_, err = db.attempt(ctx, tx, statements, sink, decide, false)
 	}
-	if err == nil {
+	if err == nil && decide != nil {
 		db.committed(ctx, tx.position)
 	}
 	return err
@@ -88,6 +93,9 @@ func (db *DB) attempt(ctx context.Context, tx *Tx, statements []Statement, sink 
 		tx.position = t.wal
 		return false, err
 	case err == nil:
+		if db.options.Standby && tx.begin() == "" { // else the statements have the snapshot that the settings had
+			tx.replayed = t.wal
+		}
 		return false, nil
 	case cancelled:
 		return false, ctx.Err()

@@ -71,6 +71,7 @@ type step struct {
 const (
 	internal = -1
 	position = -2 // its one row is a position in the WAL
+	replayed = -3 // the last column of its one row is replayedColumn
 )
 
 var tripPool = sync.Pool{New: func() any { return &trip{canceller: canceller{over: make(chan struct{}, 1)}} }}
@@ -143,7 +144,7 @@ func (t *trip) queue(tx *Tx, statements []Statement) {
 	for _, name := range t.unset {
 		t.settings.unset(name)
 	}
-	t.sendText(t.settings.sql, "", "", t.settings.args)
+	t.queueSettings()
 	if tx.PreRequest != "" {
 		t.settings.sql = append(append(append(t.settings.sql[:0], "select "...), tx.PreRequest...), "()"...)
 		t.sendText(t.settings.sql, tx.Role, tx.SearchPath, nil)

@@ -28,6 +28,7 @@ type Tx struct {
 	Guard *Guard
 
 	position uint64 // in the WAL, after the commit of a Write
+	replayed uint64 // in the WAL: see Replayed
 }
 
 // Statement is one statement with its arguments in text form; a nil argument is NULL.

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/slipstream-go/slipstream/internal/pgtest"
 )
 
 // seedOf is the environment's SEED, or a new one: what a test did can be repeated, but for the order in which the programs
@@ -30,6 +32,7 @@ func seedOf(t testing.TB) uint64 {
 // shadow is a server with those who write past it and those who read through it.
 type shadow struct {
 	*site
+	beside  *pgtest.Replica
 	writers []*writer
 	ddl     *writer
 	random  *reader
@@ -42,7 +45,8 @@ type shadow struct {
 func TestShadow(t *testing.T) {
 	const writers, reads = 4, 300
 	seed := seedOf(t)
-	s := &shadow{site: serve(t, shopSchema)}
+	beside := pgtest.Standby(t)
+	s := &shadow{site: serve(t, shopSchema, filledBy(beside)), beside: beside}
 	s.random, s.ddl = newReader(s.site, seed, 0), newWriter(s.site, seed, 99)
 	s.pool = s.random.several(reads)
 	for i := range writers {
@@ -50,15 +54,27 @@ func TestShadow(t *testing.T) {
 	}
 	tally := &s.tally
 	for wanted := scale(15_000, 1_000_000); tally.writes < wanted && !t.Failed(); {
+		paused := tally.rounds%5 == 1
+		if paused { // the standby has nothing of what is written
+			beside.Pause()
+		}
 		s.round()
 		s.quiesce()
 		tally.compare(s.site, s.pool)
+		if paused {
+			beside.Resume()
+		}
 		if tally.rounds%100 == 0 {
 			t.Logf("%+v", tally)
 		}
 	}
-	record(t, "B2", fmt.Sprintf("%d writes in %d rounds, %d changes of the schema; %d answers compared, of them %d hits",
-		tally.writes, tally.rounds, tally.definitions, tally.compared, tally.hits), tally.wrong)
+	filled := s.CacheStatus().Standbys[0]
+	record(t, "B2", fmt.Sprintf("%d writes in %d rounds, in one of five with a standby's replay paused, %d changes of the schema; %d answers compared, "+
+		"of them %d hits; %d answers were read from the standby, and %d more were not current there",
+		tally.writes, tally.rounds, tally.definitions, tally.compared, tally.hits, filled.Used, filled.Discarded), tally.wrong)
+	if filled.Used == 0 {
+		t.Errorf("nothing was read from the standby: %+v", filled)
+	}
 	if tally.hits < tally.compared/20 {
 		t.Errorf("only %d of %d answers came out of the cache: nothing was tried", tally.hits, tally.compared)
 	}

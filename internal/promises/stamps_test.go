@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strconv"
 	"sync"
@@ -16,13 +17,15 @@ import (
 	"github.com/slipstream-go/slipstream/cache"
 	"github.com/slipstream-go/slipstream/internal/feed"
 	"github.com/slipstream-go/slipstream/internal/pg"
+	"github.com/slipstream-go/slipstream/internal/pgtest"
 )
 
 // stamping is a way to tell what a reading has seen. All but one are wrong: they are there to show that the checks of this
 // package find it out.
 type stamping struct {
-	name  string
-	right bool
+	name    string
+	right   bool
+	standby bool // the reading is a standby's
 	// before and beside are read by a statement before the one that reads the row, and by that one; after by one after it.
 	before, beside, after string
 	stamp                 func(text string) (cache.Stamp, error)
@@ -31,6 +34,7 @@ type stamping struct {
 func stampings() []stamping {
 	const position = "(pg_current_wal_flush_lsn() - '0/0')::text"
 	const snapshot = "pg_current_snapshot()::text"
+	const replayed = "(pg_last_wal_replay_lsn() - '0/0')::text"
 	return []stamping{
 		{name: "the statement's own snapshot", right: true, beside: snapshot, stamp: snapshotStamp},
 		{name: "the position of the log before", before: position, stamp: positionStamp},
@@ -41,6 +45,9 @@ func stampings() []stamping {
 		}},
 		{name: "the snapshot of a later statement", after: snapshot, stamp: snapshotStamp},
 		{name: "whatever was read has seen it all", beside: "''", stamp: func(string) (cache.Stamp, error) { return beforeLSN(1<<64 - 1), nil }},
+		{name: "what a standby had replayed before", standby: true, right: true, before: replayed, stamp: positionStamp},
+		{name: "a standby's snapshot", standby: true, beside: snapshot, stamp: snapshotStamp},
+		{name: "what a standby had replayed by the end of the statement", standby: true, beside: replayed, stamp: positionStamp},
 	}
 }
 
@@ -70,6 +77,7 @@ func (x beforeXid) Saw(m cache.Mark) bool { return uint64(m.Xid) < uint64(x) }
 type bench struct {
 	*site
 	cache  *cache.Cache
+	beside *pgtest.Replica // nil without a standby
 	table  cache.Table
 	beats  atomic.Int64
 	latest atomic.Int64 // of the register that the feed brought last
@@ -225,6 +233,9 @@ func TestStalledCommits(t *testing.T) {
 	rounds, violations := scale(2, 50), 0
 	t.Cleanup(func() { s.set("synchronous_standby_names", "") })
 	for _, how := range stampings() {
+		if how.standby { // which sees what the primary still hides
+			continue
+		}
 		wrong := 0
 		for range rounds {
 			wrong += b.stall(reader, how)
@@ -312,7 +323,7 @@ func (b *bench) letGo(by *pgx.Conn, pid uint32, done chan error) {
 // TestStamps fills registers while they are counted up, stamped in each of the ways, and counts what stays wrong.
 func TestStamps(t *testing.T) {
 	s := prepare(t, registersSchema)
-	b := follow(t, s)
+	b := followBeside(t, s)
 	seed := seedOf(t)
 	found := ""
 	violations, power := 0, 0
@@ -334,12 +345,21 @@ func TestStamps(t *testing.T) {
 // race has writers and fillers work on few registers in rounds, and looks at what is kept after each.
 func (b *bench) race(how stamping, seed uint64) (kept, wrong int) {
 	const registers, workers, each = 4, 4, 6
+	rounds := scale(25, 1000)
+	b.cache.Standbys(math.MaxUint64)
+	if how.standby { // TestStandbyStamps finds out more in less time
+		rounds = scale(6, 1000)
+		b.tell()
+	}
 	check := b.connect()
 	var writers, fillers [workers]*pgx.Conn
 	for i := range workers {
 		writers[i], fillers[i] = b.connect(), b.connect()
+		if how.standby {
+			fillers[i] = b.connectBeside()
+		}
 	}
-	for round := range scale(25, 1000) {
+	for round := range rounds {
 		var working sync.WaitGroup
 		for i := range workers {
 			random := rand.New(rand.NewPCG(seed, uint64(round*workers+i)))
@@ -359,6 +379,9 @@ func (b *bench) race(how stamping, seed uint64) (kept, wrong int) {
 			})
 		}
 		working.Wait()
+		if how.standby {
+			b.tell()
+		}
 		b.settle()
 		k, w := b.outdated(check, registers)
 		kept, wrong = kept+k, wrong+w

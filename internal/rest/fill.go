@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"context"
 	"errors"
 	"strings"
 
@@ -16,14 +17,17 @@ const mostKeys = 1000
 
 // fill runs a read so that its answer can be kept: with the keys of its rows and the snapshot that they were seen in.
 func (a *answer) fill(f *cache.Fill, key [][]byte) error {
+	if a.fillFromStandby(f, key) {
+		return nil
+	}
 	p := a.plan
 	unkeyed := p.Fill.Unkeyed != "" && p.unkeyed.has(a.tx.Role)
-	err := a.runFill(unkeyed, key)
+	err := a.runFill(a.db, unkeyed, key)
 	if p.Fill.Unkeyed != "" && !unkeyed && denied(err) {
 		// Perhaps it is the columns of the key that the caller may not read.
 		unkeyed = true
 		a.Restart()
-		if err = a.runFill(true, key); err == nil {
+		if err = a.runFill(a.db, true, key); err == nil {
 			p.unkeyed.add(a.tx.Role)
 		}
 	}
@@ -35,7 +39,9 @@ func (a *answer) fill(f *cache.Fill, key [][]byte) error {
 	if err != nil {
 		return a.explainKeyset(p, err)
 	}
-	a.depend(f, unkeyed)
+	if snapshot, err := pg.ParseSnapshot(string(a.stamp)); err == nil { // NULL on a standby, whose snapshots do not tell what it has not seen
+		a.depend(f, stamp{snapshot}, unkeyed)
+	}
 	return nil
 }
 
@@ -47,7 +53,7 @@ func gone(err error) bool {
 		(strings.Contains(answered.Message, "slipstream") || strings.Contains(answered.Message, "schema_change"))
 }
 
-func (a *answer) runFill(unkeyed bool, key [][]byte) error {
+func (a *answer) runFill(db reader, unkeyed bool, key [][]byte) error {
 	f := a.plan.Fill
 	s := pg.Statement{Formats: fillFormats, Pace: &a.plan.pace}
 	o := a.options.Plan
@@ -60,7 +66,12 @@ func (a *answer) runFill(unkeyed bool, key [][]byte) error {
 	a.args = s.Args
 	a.statements = append(a.statements[:0], s)
 	a.filling = true
-	return a.db.Read(a.r.Context(), &a.tx, a.statements, a)
+	return db.Read(a.r.Context(), &a.tx, a.statements, a)
+}
+
+// reader is where a fill is run: a.db, or a standby.
+type reader interface {
+	Read(context.Context, *pg.Tx, []pg.Statement, pg.Sink) error
 }
 
 // fillFormats are bodyFormats with the columns of a fill.
@@ -76,12 +87,8 @@ type stamp struct{ pg.Snapshot }
 
 func (s stamp) Saw(m cache.Mark) bool { return s.Snapshot.Saw(m.Xid) }
 
-// depend tells the cache what the answer depends on. Without that it is not kept.
-func (a *answer) depend(f *cache.Fill, unkeyed bool) {
-	snapshot, err := pg.ParseSnapshot(string(a.stamp))
-	if err != nil {
-		return // NULL on a standby, whose snapshots do not tell what it has not seen
-	}
+// depend tells the cache what the answer depends on, and what it has seen. Without that it is not kept.
+func (a *answer) depend(f *cache.Fill, seen cache.Stamp, unkeyed bool) {
 	if a.changes != a.catalog.Changes.Count {
 		return // the key may be of other policies than the rows
 	}
@@ -111,7 +118,7 @@ func (a *answer) depend(f *cache.Fill, unkeyed bool) {
 	if p.Keeping.Staleness > 0 {
 		f.Staleness(p.Keeping.Staleness)
 	}
-	f.Depend(stamp{snapshot}, d.watches...)
+	f.Depend(seen, d.watches...)
 }
 
 // dependencies makes watches of what a plan says and an answer shows.

@@ -53,6 +53,9 @@ type Options struct {
 	StreamStall time.Duration
 	// Published reports whether the changes of a table, given by its OID, are told to the cache. Without it nothing is kept.
 	Published func(table uint32) bool
+	// Standby gives a standby whose turn it is to read an answer that is to be kept, or nil. Without it, all are read from the
+	// primary.
+	Standby func() Standby
 	// PlanCache bounds the memory of the plan cache, in bytes; default 16 MiB, some 8000 plans.
 	PlanCache int
 	Logger    *slog.Logger

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/slipstream-go/slipstream/internal/pg"
 	"github.com/slipstream-go/slipstream/internal/plan"
@@ -20,8 +21,9 @@ type planned struct {
 	warning     string
 	route       string // for telemetry
 	pace        pg.Pace
-	group       string // of writes that may share a transaction
-	unkeyed     roles  // who may not read the columns of keys
+	group       string      // of writes that may share a transaction
+	unkeyed     roles       // who may not read the columns of keys
+	large       atomic.Bool // an answer was larger than those that are kept
 }
 
 // roles are names of roles.

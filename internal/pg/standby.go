@@ -1,0 +1,94 @@
+package pg
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// replayedColumn follows the settings of a Tx on a standby: what it has replayed, in the statement before those of the Tx.
+// These have snapshots of their own, taken later, and so see all of it; what a statement tells beside rows can be newer
+// than its snapshot.
+const replayedColumn = ", pg_catalog.pg_last_wal_replay_lsn()"
+
+// standbyGrace is DB.cancelGrace of a standby, where somebody waits to read from the primary instead.
+const standbyGrace = 250 * time.Millisecond
+
+// forStandby has connections be to standbys only, and statements have snapshots of their own, whatever the settings of the
+// role and of the database are.
+func (db *DB) forStandby() {
+	c := db.config.ConnConfig
+	c.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsStandby
+	setParameter(c, "default_transaction_isolation", "read committed")
+	db.cancelGrace = standbyGrace
+}
+
+// rendering are the settings by which values are read and shown. Configuration files are not replicated.
+const rendering = `
+select name, current_setting(name) from unnest(array['TimeZone', 'DateStyle', 'IntervalStyle', 'bytea_output', 'extra_float_digits',
+	'default_text_search_config', 'lc_monetary', 'lc_numeric', 'lc_time', 'xmlbinary', 'xmloption', 'array_nulls',
+	'transform_null_equals', 'timezone_abbreviations', 'quote_all_identifiers', 'gin_fuzzy_search_limit']) name`
+
+// Imitate has connections from now on read and show values as those to a primary do, and does away with those that there
+// are. Call it again when settings may have changed.
+func (db *DB) Imitate(ctx context.Context, primary *DB) error {
+	settings := map[string]string{}
+	err := primary.with(ctx, func(conn *pgxpool.Conn) (bool, error) {
+		rows, err := conn.Query(ctx, rendering, pgx.QueryExecModeExec)
+		if err != nil {
+			return true, serverError(err)
+		}
+		var name, value string
+		_, err = pgx.ForEachRow(rows, []any{&name, &value}, func() error {
+			settings[name] = value
+			return nil
+		})
+		return true, serverError(err)
+	})
+	if err != nil {
+		return fmt.Errorf("read the primary's settings: %w", err)
+	}
+	db.imitated.Store(&settings)
+	db.Renew()
+	return nil
+}
+
+// imitate is for a connection that is about to be made.
+func (db *DB) imitate(c *pgx.ConnConfig) {
+	if settings := db.imitated.Load(); settings != nil {
+		for name, value := range *settings {
+			setParameter(c, name, value)
+		}
+	}
+}
+
+// setParameter sets a parameter of a session, whatever the spelling in which the DSN has it: of two, the server takes either.
+func setParameter(c *pgx.ConnConfig, name, value string) {
+	maps.DeleteFunc(c.RuntimeParams, func(other, _ string) bool { return strings.EqualFold(other, name) })
+	c.RuntimeParams[name] = value
+}
+
+// User is the one that the DB connects as.
+func (db *DB) User() string { return db.config.ConnConfig.User }
+
+// Replayed is a position in the WAL: all that was committed before it was visible to the statements of the last Read, if
+// they ran on a standby. It is 0 where that is not known, as after a Read that failed. A server that was promoted may still
+// tell the last position that it has replayed: whether it is a standby the statements have to ask themselves.
+func (tx *Tx) Replayed() uint64 { return tx.replayed }
+
+// queueSettings makes the messages of the settings.
+func (t *trip) queueSettings() {
+	if !t.options.Standby {
+		t.sendText(t.settings.sql, "", "", t.settings.args)
+		return
+	}
+	t.settings.sql = append(t.settings.sql, replayedColumn...)
+	t.sendText(t.settings.sql, "", "", t.settings.args)
+	t.steps[len(t.steps)-1].statement = replayed
+}
