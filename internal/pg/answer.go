@@ -61,7 +61,7 @@ func (t *trip) handle(m pgproto3.BackendMessage, failed bool) error {
 		switch s := t.steps[t.at]; {
 		case failed || s.statement == internal:
 		case s.statement == position:
-			t.wal = parsePosition(m.Values)
+			t.outcome.position = parsePosition(m.Values)
 		default:
 			return t.interruptOn(t.sinkOf(s).Row(s.statement, m.Values))
 		}

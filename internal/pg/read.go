@@ -40,13 +40,13 @@ func (db *DB) do(ctx context.Context, tx *Tx, statements []Statement, sink Sink,
 	if decide != nil {
 		share = mayGroup(tx, statements)
 	}
-	tx.position = 0
+	tx.outcome = outcome{}
 	again, err := db.attempt(ctx, tx, statements, sink, decide, share)
 	if again {
 		_, err = db.attempt(ctx, tx, statements, sink, decide, false)
 	}
 	if err == nil {
-		db.committed(ctx, tx.position)
+		db.tell(ctx, tx.outcome)
 	}
 	return err
 }
@@ -85,7 +85,7 @@ func (db *DB) attempt(ctx context.Context, tx *Tx, statements []Statement, sink 
 	switch {
 	case err == nil && t.hold:
 		err = t.conclude(tx, decide, db.commitGrace)
-		tx.position = t.wal
+		tx.outcome = t.outcome
 		return false, err
 	case err == nil:
 		return false, nil

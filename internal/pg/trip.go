@@ -45,14 +45,14 @@ type trip struct {
 	tooLarge error // what cannot be encoded
 
 	// Of the answer.
-	member int    // whose messages are being made, in a group of writes
-	at     int    // the step that is being answered
-	bound  int    // how many steps the server has begun to execute
-	status byte   // of the transaction as the last ReadyForQuery has it, 0 while there is more to come
-	loss   error  // why the connection is of no use any more
-	wal    uint64 // the position that a step has asked for
-	commit int    // the step of COMMIT
-	sunk   bool   // the sink has got something
+	outcome outcome
+	member  int   // whose messages are being made, in a group of writes
+	at      int   // the step that is being answered
+	bound   int   // how many steps the server has begun to execute
+	status  byte  // of the transaction as the last ReadyForQuery has it, 0 while there is more to come
+	loss    error // why the connection is of no use any more
+	commit  int   // the step of COMMIT
+	sunk    bool  // the sink has got something
 
 	// Messages to encode; as locals they would be allocated.
 	parse  pgproto3.Parse

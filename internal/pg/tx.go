@@ -27,7 +27,7 @@ type Tx struct {
 	// Guard is for Write, and nil for most.
 	Guard *Guard
 
-	position uint64 // in the WAL, after the commit of a Write
+	outcome outcome // of a Write
 }
 
 // Statement is one statement with its arguments in text form; a nil argument is NULL.
