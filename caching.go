@@ -42,11 +42,11 @@ type caching struct {
 	problem  string // why there is no feed
 }
 
-// awaitOwn is how long a write waits for its changes to come back before it is answered. After that, answers that could be
-// older are held back.
+// awaitOwn is how long a write waits for its changes to come back before it is answered, and a read for those that its token
+// tells of. After that, answers that could be older are held back.
 const awaitOwn = 30 * time.Millisecond
 
-// stopAwaiting is for how long no write waits after one has waited in vain: where commits are asynchronous, changes come
+// stopAwaiting is for how long nobody waits after one has waited in vain: where commits are asynchronous, changes come
 // a fifth of a second later.
 const stopAwaiting = time.Second
 
@@ -95,6 +95,7 @@ func (k *caching) before(data *rest.Handler, cfg Config, metrics *telemetry.Metr
 		Cache: k.cache, Source: cachedSource{data}, Silent: cfg.SilentCache, Generation: k.generation.Add(1), Metrics: metrics,
 		Shapes: int(min(max(cfg.cacheBudget()/bytesPerShape, fewest), most)),
 		Tags:   cfg.tagFields(),
+		Token:  k.token(cfg.consistencyKey()),
 	})
 }
 
@@ -323,13 +324,24 @@ func (k *caching) wrote(ctx context.Context, position uint64) {
 		k.cache.Flush()
 		return
 	}
-	if now := time.Now().UnixNano(); now > k.patient.Load() {
-		waiting, cancel := context.WithTimeout(ctx, awaitOwn)
-		defer cancel()
-		if k.cache.Await(waiting, position) {
-			return
-		}
+	if !k.await(ctx, position) {
+		k.cache.Fence(position)
+	}
+}
+
+// await waits for a moment until all changes up to a position have come back, and reports whether they have.
+func (k *caching) await(ctx context.Context, position uint64) bool {
+	now, patience := time.Now().UnixNano(), awaitOwn
+	if now <= k.patient.Load() {
+		patience = 0
+	}
+	waiting, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if k.cache.Await(waiting, position) {
+		return true
+	}
+	if patience > 0 && ctx.Err() == nil {
 		k.patient.Store(now + int64(stopAwaiting))
 	}
-	k.cache.Fence(position)
+	return false
 }

@@ -31,6 +31,13 @@ func cacheOptions() []option {
 			doc:  "Say in the header `Cache-Status` (RFC 9211) whether an answer came out of the cache, and if not, why.",
 		},
 		{
+			name: "consistency-tokens", own: true, defaultText: "auto",
+			bind: func(c *Config) value { return choice{&c.ConsistencyTokens, []string{"auto", "on", "off"}} },
+			doc: "Whether answers to writes have the header `Consistency-Token`. A `GET` that sends it back, to whichever instance, is answered from a state " +
+				"that has seen the write. Tokens are signed with a key derived from `cursor-secret` or else `jwt-secret`, which all instances must share: " +
+				"`auto` is `on` where there is one and `cache-mode` is not `off`.",
+		},
+		{
 			name: "cache-tags", own: true, defaultText: "off", reloadable: true,
 			bind: func(c *Config) value {
 				return choice{&c.CacheTags, []string{"off", "cache-groups", "surrogate-key", "cache-tag"}}

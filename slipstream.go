@@ -63,8 +63,8 @@ func New(_ context.Context, cfg Config) (*Server, error) {
 	}
 	s.caching = newCaching(cfg, s.log, s.requestReload)
 	pool := cfg.pool(s.log, s.trace)
-	if s.caching != nil {
-		pool.Committed = s.caching.wrote
+	if s.caching != nil || cfg.consistencyKey() != nil {
+		pool.Committed = s.committed
 	}
 	if s.db, err = pg.Open(pool); err != nil {
 		return nil, err

@@ -145,6 +145,7 @@ func (s *session) compareOrigin(ctx context.Context) error {
 			"system", now.system, "timeline", now.timeline, "last_system", last.system, "last_timeline", last.timeline)
 	}
 	s.feed.origin = now
+	s.feed.update(func(st *Status) { st.System, st.Timeline = now.system, now.timeline })
 	return nil
 }
 

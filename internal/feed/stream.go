@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -75,14 +76,25 @@ func (s *stream) close() {
 }
 
 // origin is a server's identity: its events can only follow on those of the same.
-type origin struct{ system, timeline string }
+type origin struct {
+	system   uint64
+	timeline uint32
+}
 
 func (s *stream) identify(ctx context.Context) (origin, error) {
 	row, err := s.row(ctx, "IDENTIFY_SYSTEM")
 	if err != nil {
 		return origin{}, err
 	}
-	return origin{string(row[0]), string(row[1])}, nil
+	system, err := strconv.ParseUint(string(row[0]), 10, 64)
+	if err != nil {
+		return origin{}, fmt.Errorf("the system's identifier: %w", err)
+	}
+	timeline, err := strconv.ParseUint(string(row[1]), 10, 32)
+	if err != nil {
+		return origin{}, fmt.Errorf("the server's timeline: %w", err)
+	}
+	return origin{system, uint32(timeline)}, nil
 }
 
 // createSlot makes a slot that ends with the connection. It returns when every transaction that was writing at its
