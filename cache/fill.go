@@ -124,22 +124,18 @@ func (f *Fill) store(e *Entry) Reject {
 	case e.weigh(e.value.Size()) > c.maxEntry:
 		return RejectTooLarge
 	}
-	tables := e.tables()
-	for _, t := range tables {
-		t.mu.Lock()
-	}
-	r := f.unfit(e)
-	if r == stored {
+	var r Reject
+	e.locked(func() {
+		if r = f.unfit(e); r != stored {
+			return
+		}
 		e.stored = true
 		e.linked.Store(true)
 		for i := range e.dependencies {
 			d := &e.dependencies[i]
 			d.table.link(d)
 		}
-	}
-	for _, t := range tables {
-		t.mu.Unlock()
-	}
+	})
 	if r != stored {
 		return r
 	}
@@ -165,6 +161,18 @@ func (f *Fill) unfit(e *Entry) Reject {
 		}
 	}
 	return stored
+}
+
+// locked calls do with the locks of all tables that the entry depends on.
+func (e *Entry) locked(do func()) {
+	tables := e.tables()
+	for _, t := range tables {
+		t.mu.Lock()
+	}
+	do()
+	for _, t := range tables {
+		t.mu.Unlock()
+	}
 }
 
 // tables returns the tables that the entry depends on, each once, in the order in which they are locked.

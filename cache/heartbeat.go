@@ -63,8 +63,8 @@ func (h *Heartbeat) Returned() {
 
 // Standbys tells the least position up to which every standby that entries may be filled from has replayed by now;
 // math.MaxUint64, the default, if none may. Changes beyond it are remembered. Call it before the first fill from a standby,
-// and keep calling. A standby may fill only when it has replayed all up to where the source's stream of changes began, and
-// should not when it lags: what it lacks is remembered, until tables overflow and store nothing.
+// and keep calling. A standby should not fill when it lags: what it lacks is remembered, until tables overflow and store
+// nothing. The package's documentation says which answers of a standby may be used, also when standbys come and go.
 func (c *Cache) Standbys(replayed uint64) {
 	c.control.Lock()
 	defer c.control.Unlock()

@@ -2,6 +2,7 @@ package cache_test
 
 import (
 	"maps"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"strconv"
@@ -105,6 +106,7 @@ type model struct {
 	cache   *cache.Cache
 	db      database
 	standby standby
+	rights  rights
 	applied [registers]atomic.Int64 // versions that were given to Apply
 	acked   [registers]atomic.Int64 // versions of which a writer was told that they are committed
 
@@ -114,7 +116,15 @@ type model struct {
 
 	writing sync.WaitGroup
 	stopped atomic.Bool
-	wrong   atomic.Int64 // hits that missed a version
+	wrong   atomic.Int64 // answers that missed a version
+	current atomic.Int64 // answers that were said to be as good as hits
+}
+
+// rights says whether the standby may fill.
+type rights struct {
+	sync.Mutex
+	fills bool
+	floor uint64 // the position that an answer must have seen
 }
 
 // mistakes is how the model is run: as it should be, or to show that it finds what is wrong.
@@ -124,6 +134,7 @@ type mistakes struct {
 	primaryOnly   bool                       // nothing is read from the standby
 	quietStandby  bool                       // nobody tells what it has replayed
 	positionAfter bool                       // the standby's position is read after its rows
+	noFloor       bool                       // a standby that comes back may be used wherever it is
 }
 
 // answer is what a key of the model holds: versions of registers.
@@ -196,9 +207,32 @@ func (m *model) decode(r record) {
 
 func (m *model) replay(r record) {
 	m.standby.replay(r)
-	if !m.mistakes.quietStandby {
-		m.cache.Standbys(r.mark.LSN)
+	if m.mistakes.quietStandby {
+		return
 	}
+	m.rights.Lock()
+	defer m.rights.Unlock()
+	if m.rights.fills {
+		m.cache.Standbys(r.mark.LSN)
+		m.rights.floor = max(m.rights.floor, r.mark.LSN)
+	}
+}
+
+// admit lets the standby fill.
+func (m *model) admit() {
+	m.rights.Lock()
+	defer m.rights.Unlock()
+	position, _ := m.standby.read()
+	m.cache.Standbys(position)
+	m.rights.fills, m.rights.floor = true, max(position, m.decoded.Load())
+}
+
+// exclude lets it fill no more.
+func (m *model) exclude() {
+	m.rights.Lock()
+	defer m.rights.Unlock()
+	m.rights.fills = false
+	m.cache.Standbys(math.MaxUint64)
 }
 
 func (m *model) beat(rng *rand.Rand) {
@@ -220,13 +254,13 @@ func (m *model) read(rng *rand.Rand) {
 		floor = append(floor, int(max(m.applied[r].Load(), m.acked[r].Load())))
 	}
 	if e := m.cache.Get(k); e != nil {
-		m.check(e, floor)
+		m.check(e.Value().(answer), floor)
 		return
 	}
 	f, first := m.cache.Fill(k)
 	if !first {
 		if e, _ := f.Wait(m.t.Context()); e != nil {
-			m.check(e, floor)
+			m.check(e.Value().(answer), floor)
 		}
 		return
 	}
@@ -238,32 +272,49 @@ func (m *model) read(rng *rand.Rand) {
 		got = append(got, versions[r])
 		f.Depend(stamp, m.table(r).Where(1, strconv.Itoa(r)))
 	}
+	if f.Current() {
+		m.current.Add(1)
+		m.check(got, floor)
+	}
 	pause(rng)
 	f.End(got)
 }
 
 // load reads the rows from the primary or the standby, with what they have seen.
 func (m *model) load(rng *rand.Rand) (cache.Stamp, [registers]int) {
-	if m.mistakes.primaryOnly || rng.IntN(2) == 0 {
-		m.db.mu.Lock()
-		defer m.db.mu.Unlock()
-		return m.mistakes.stamp(m.db.snapshot()), m.db.versions
+	if stamp, versions, ok := m.loadStandby(rng); ok {
+		return stamp, versions
+	}
+	m.db.mu.Lock()
+	defer m.db.mu.Unlock()
+	return m.mistakes.stamp(m.db.snapshot()), m.db.versions
+}
+
+func (m *model) loadStandby(rng *rand.Rand) (stamp cache.Stamp, versions [registers]int, ok bool) {
+	m.rights.Lock()
+	fills, floor := m.rights.fills, m.rights.floor
+	m.rights.Unlock()
+	if !fills || rng.IntN(2) == 0 {
+		return nil, versions, false
 	}
 	before, _ := m.standby.read()
 	pause(rng)
-	_, versions := m.standby.read()
+	_, versions = m.standby.read()
 	pause(rng)
+	if before < floor && !m.mistakes.noFloor {
+		return nil, versions, false
+	}
 	if m.mistakes.positionAfter {
 		before, _ = m.standby.read()
 	}
 	if rng.IntN(4) == 0 {
-		return nil, versions
+		return nil, versions, true
 	}
-	return positionOnly(before), versions
+	return positionOnly(before), versions, true
 }
 
-func (m *model) check(e *cache.Entry, floor answer) {
-	for i, version := range e.Value().(answer) {
+func (m *model) check(got, floor answer) {
+	for i, version := range got {
 		if version < floor[i] {
 			m.wrong.Add(1)
 		}
@@ -272,7 +323,7 @@ func (m *model) check(e *cache.Entry, floor answer) {
 
 // disturb does what must never matter.
 func (m *model) disturb(rng *rand.Rand) {
-	switch rng.IntN(4) {
+	switch rng.IntN(5) {
 	case 0:
 		m.cache.Flush()
 	case 1:
@@ -283,14 +334,26 @@ func (m *model) disturb(rng *rand.Rand) {
 	case 3:
 		m.cache.CloseStoring("a disturbance")
 		m.cache.Open()
+	case 4:
+		if m.mistakes.primaryOnly || m.mistakes.quietStandby {
+			return
+		}
+		m.exclude()
+		for range rng.IntN(3000) {
+			runtime.Gosched()
+		}
+		m.admit()
 	}
 }
 
 // run lets the actors act until so many writes are done.
 func (m *model) run(seed uint64, writes int) {
 	m.db.unseen = map[uint32]bool{}
-	if !m.mistakes.quietStandby {
-		m.cache.Standbys(0)
+	switch {
+	case m.mistakes.quietStandby:
+		m.rights.fills = !m.mistakes.primaryOnly
+	case !m.mistakes.primaryOnly:
+		m.admit()
 	}
 	m.cache.Open()
 	var all sync.WaitGroup
@@ -348,7 +411,8 @@ func TestModel(t *testing.T) {
 				if n := m.wrong.Load(); n > 0 {
 					t.Fatalf("%d wrong hits; %+v", n, s)
 				}
-				if s.Hits > 100 && s.Invalidated > 100 && s.Rejected[cache.RejectChanged] > 10 && s.Misses[cache.MissFence] > 10 {
+				if s.Hits > 100 && s.Invalidated > 100 && s.Rejected[cache.RejectChanged] > 10 && s.Misses[cache.MissFence] > 10 &&
+					m.current.Load() > 100 {
 					return
 				}
 			}
@@ -365,6 +429,7 @@ func TestModelFindsMistakes(t *testing.T) {
 		"heartbeats that have seen everything": {stamp: truth, visible: everything, primaryOnly: true, quietStandby: true},
 		"a standby that nobody tells of":       {stamp: truth, visible: truth, quietStandby: true},
 		"a standby's position read too late":   {stamp: truth, visible: truth, positionAfter: true},
+		"a standby that comes back too early":  {stamp: truth, visible: truth, noFloor: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			const rounds = 200

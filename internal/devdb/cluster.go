@@ -19,6 +19,8 @@ type Options struct {
 	Dir string
 	// Reset throws away the data of an earlier run first.
 	Reset bool
+	// Primary makes a new cluster a streaming standby of another one that runs, to be given the same Settings and Superuser.
+	Primary *Cluster
 	// Superuser is the name of the database superuser; "postgres" when empty.
 	// It is fixed when the data directory is made.
 	Superuser string

@@ -24,6 +24,9 @@ func (c *Cluster) initialize(ctx context.Context, all []installation, opts Optio
 		return bin, err
 	}
 	c.logger.Info("creating a private PostgreSQL cluster", "dir", c.place.dir, "version", bin.major)
+	if opts.Primary != nil {
+		return bin, c.place.copyPrimary(ctx, bin, opts.Primary)
+	}
 	return bin, c.place.initdb(ctx, bin, opts)
 }
 

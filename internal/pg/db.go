@@ -23,6 +23,9 @@ type Options struct {
 	MaxIdle, MaxLifetime time.Duration
 	// ConnectTimeout bounds opening one connection, for each host of the DSN; default 5 s.
 	ConnectTimeout time.Duration
+	// Standby has the DB connect to standbys only, for Reads whose Tx can tell what the standby had replayed before them: see
+	// Tx.Replayed.
+	Standby bool
 	// Unprepared sends every statement unnamed, for poolers that cannot keep prepared statements.
 	Unprepared bool
 	// Statements bounds the prepared statements of one connection, default 256.
@@ -114,6 +117,9 @@ func Open(o Options) (*DB, error) {
 	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	if config.ConnConfig.RuntimeParams["application_name"] == "" {
 		config.ConnConfig.RuntimeParams["application_name"] = o.ApplicationName
+	}
+	if o.Standby {
+		db.forStandby()
 	}
 	return db, nil
 }

@@ -40,7 +40,7 @@ func (db *DB) do(ctx context.Context, tx *Tx, statements []Statement, sink Sink,
 	if decide != nil {
 		share = mayGroup(tx, statements)
 	}
-	tx.outcome = outcome{}
+	tx.outcome, tx.replayed = outcome{}, 0
 	again, err := db.attempt(ctx, tx, statements, sink, decide, share)
 	if again {
 		_, err = db.attempt(ctx, tx, statements, sink, decide, false)
@@ -88,6 +88,9 @@ func (db *DB) attempt(ctx context.Context, tx *Tx, statements []Statement, sink 
 		tx.outcome = t.outcome
 		return false, err
 	case err == nil:
+		if tx.begin() == "" { // else the statements have the snapshot that the settings had
+			tx.replayed = t.replayed
+		}
 		return false, nil
 	case cancelled:
 		return false, ctx.Err()

@@ -45,14 +45,15 @@ type trip struct {
 	tooLarge error // what cannot be encoded
 
 	// Of the answer.
-	outcome outcome
-	member  int   // whose messages are being made, in a group of writes
-	at      int   // the step that is being answered
-	bound   int   // how many steps the server has begun to execute
-	status  byte  // of the transaction as the last ReadyForQuery has it, 0 while there is more to come
-	loss    error // why the connection is of no use any more
-	commit  int   // the step of COMMIT
-	sunk    bool  // the sink has got something
+	outcome  outcome
+	replayed uint64 // by a standby, before the statements
+	member   int    // whose messages are being made, in a group of writes
+	at       int    // the step that is being answered
+	bound    int    // how many steps the server has begun to execute
+	status   byte   // of the transaction as the last ReadyForQuery has it, 0 while there is more to come
+	loss     error  // why the connection is of no use any more
+	commit   int    // the step of COMMIT
+	sunk     bool   // the sink has got something
 
 	// Messages to encode; as locals they would be allocated.
 	parse  pgproto3.Parse
@@ -71,6 +72,7 @@ type step struct {
 const (
 	internal = -1
 	position = -2 // its one row is a position in the WAL
+	replayed = -3 // the last column of its one row is replayedColumn
 )
 
 var tripPool = sync.Pool{New: func() any { return &trip{canceller: canceller{over: make(chan struct{}, 1)}} }}
@@ -143,7 +145,7 @@ func (t *trip) queue(tx *Tx, statements []Statement) {
 	for _, name := range t.unset {
 		t.settings.unset(name)
 	}
-	t.sendText(t.settings.sql, "", "", t.settings.args)
+	t.queueSettings()
 	if tx.PreRequest != "" {
 		t.settings.sql = append(append(append(t.settings.sql[:0], "select "...), tx.PreRequest...), "()"...)
 		t.sendText(t.settings.sql, tx.Role, tx.SearchPath, nil)

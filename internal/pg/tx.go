@@ -27,7 +27,8 @@ type Tx struct {
 	// Guard is for Write, and nil for most.
 	Guard *Guard
 
-	outcome outcome // of a Write
+	outcome  outcome // of a Write
+	replayed uint64  // in the WAL: see Replayed
 }
 
 // Statement is one statement with its arguments in text form; a nil argument is NULL.

@@ -152,3 +152,28 @@ func age(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 }
+
+func TestStandbyFollows(t *testing.T) {
+	r := pgtest.Standby(t)
+	pgtest.Exec(t, pgtest.Server(t).DSN("postgres"), "create table followed (n int)", "insert into followed values (1)")
+	t.Cleanup(func() { pgtest.Exec(t, pgtest.Server(t).DSN("postgres"), "drop table followed") })
+	rows := func() string { return pgtest.Value(t, r.DSN("postgres"), "select count(*) from followed") }
+	r.CatchUp()
+	if got := rows(); got != "1" {
+		t.Errorf("%s rows", got)
+	}
+	r.Pause()
+	pgtest.Exec(t, pgtest.Server(t).DSN("postgres"), "insert into followed values (2)")
+	if got := rows(); got != "1" {
+		t.Errorf("%s rows, though replay is paused", got)
+	}
+	r.Resume()
+	r.Stop()
+	r.Start()
+	r.CatchUp()
+	if got := rows(); got != "2" {
+		t.Errorf("%s rows after it was started again", got)
+	}
+	r.Promote()
+	pgtest.Exec(t, r.DSN("postgres"), "insert into followed values (3)")
+}

@@ -42,21 +42,33 @@ func (s *lazyServer) get() (*devdb.Cluster, error) {
 
 func (s *lazyServer) start() (*devdb.Cluster, error) {
 	sweepServers()
-	dir, err := os.MkdirTemp("", dirPattern)
+	dir, err := makeDir()
 	if err != nil {
 		return nil, err
 	}
 	s.dir = dir
-	// The server may run as another system user, who has to pass through. Data
-	// and socket inside are closed to all others.
-	if err := os.Chmod(dir, 0o711); err != nil {
-		return nil, err
+	return startCluster(dir, nil)
+}
+
+// makeDir makes a directory for a private server. The server may run as
+// another system user, who has to pass through. Data and socket inside are
+// closed to all others.
+func makeDir() (string, error) {
+	dir, err := os.MkdirTemp("", dirPattern)
+	if err != nil {
+		return "", err
 	}
+	return dir, os.Chmod(dir, 0o711)
+}
+
+// startCluster starts a private server; with a primary, as its standby.
+func startCluster(dir string, primary *devdb.Cluster) (*devdb.Cluster, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	return devdb.Start(ctx, devdb.Options{
-		Dir:    dir,
-		Logger: slog.New(slog.DiscardHandler),
+		Dir:     dir,
+		Primary: primary,
+		Logger:  slog.New(slog.DiscardHandler),
 		Settings: map[string]string{
 			// Nobody misses this data after a crash.
 			"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off",
