@@ -66,6 +66,7 @@ func (s *Server) loadSchema(ctx context.Context) error {
 			Schemas:         cfg.DBSchemas,
 			ExtraSearchPath: cfg.DBExtraSearchPath,
 			HoistedSettings: cfg.DBHoistedTxSettings,
+			Inputs:          cfg.preRequestRelations(),
 			Generation:      s.loads.generation,
 		})
 		if err != nil {
@@ -88,6 +89,11 @@ func (s *Server) loadSchema(ctx context.Context) error {
 	took := time.Since(start)
 	for _, name := range plan.Unknown(cfg.Relations, next.Schema) {
 		s.log.Warn("relations: an entry of a relation that is not exposed has no effect", "relation", name)
+	}
+	for _, name := range cfg.preRequestRelations() {
+		if _, ok := next.Schema.Inputs[name]; !ok {
+			s.log.Warn("db-pre-request-reads: nothing is cached, as a relation does not exist", "relation", name.Schema+"."+name.Name)
+		}
 	}
 	s.metrics.SchemaLoaded(took)
 	if s.catalog.Swap(&next) != nil {

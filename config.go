@@ -34,6 +34,9 @@ type Config struct {
 	DBAnonRole string
 	// DBPreRequest is the function called at the start of every transaction, or empty.
 	DBPreRequest string
+	// DBPreRequestReads declares what it looks at, so that answers can be cached: settings such as request.jwt.claims.tenant and
+	// relations such as api.blocked; "nothing" alone for nothing. Empty declares nothing.
+	DBPreRequestReads []string
 	// DBRootSpec is the function that answers GET /, or empty.
 	DBRootSpec string
 	// DBTxEnd is commit (default), commit-allow-override, rollback or rollback-allow-override.

@@ -35,6 +35,7 @@ func (c Config) conflicts() []error {
 	}
 	add("db-uri", checkConnection(c.DBURI))
 	add("db-schemas", checkSchemas(c.DBSchemas))
+	add("db-pre-request-reads", c.checkPreRequestReads())
 	add("jwt-secret", checkSecret(c.JWTSecret, c.JWTSecretIsBase64))
 	add("jwt-aud", checkAudience(c.JWTAud))
 	add("cursor-secret", checkLength(c.CursorSecret))

@@ -179,6 +179,7 @@ func (c Config) limits() edge.Limits {
 }
 
 func (c Config) rest(s *Server) rest.Options {
+	reads, _ := c.preRequestReads() // validated
 	o := rest.Options{
 		Request: request.Settings{
 			Schemas: c.DBSchemas, RootSpec: qualified(c.DBRootSpec).Name,
@@ -190,6 +191,7 @@ func (c Config) rest(s *Server) rest.Options {
 		},
 		ExtraSearchPath: c.DBExtraSearchPath,
 		PreRequest:      qualified(c.DBPreRequest),
+		PreRequestReads: reads,
 		OpenAPI:         c.openAPI(),
 		TxOverride:      strings.HasSuffix(c.DBTxEnd, "-allow-override"),
 		TxRollback:      strings.HasPrefix(c.DBTxEnd, "rollback"),

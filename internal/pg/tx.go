@@ -24,6 +24,9 @@ type Tx struct {
 	ReadWrite bool
 	// PreRequest is the quoted name of a function to call first, or empty.
 	PreRequest string
+	// PreRequestSaw, if not nil, is set to the snapshot of the statement that calls PreRequest. The function has seen all that
+	// this could see, and perhaps more; the statements after it may have seen what the function has not.
+	PreRequestSaw *Snapshot
 	// Guard is for Write, and nil for most.
 	Guard *Guard
 

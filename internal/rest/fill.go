@@ -60,6 +60,7 @@ func (a *answer) runFill(unkeyed bool, key [][]byte) error {
 	a.args = s.Args
 	a.statements = append(a.statements[:0], s)
 	a.filling = true
+	a.tx.PreRequestSaw = &a.before
 	return a.db.Read(a.r.Context(), &a.tx, a.statements, a)
 }
 
@@ -102,7 +103,7 @@ func (a *answer) depend(f *cache.Fill, unkeyed bool) {
 			d.level(&p.Levels[i], &shown[i])
 		}
 	}
-	if d.unknown {
+	if d.unknown || !a.dependBefore(f) {
 		return
 	}
 	if p.Keeping.TTL > 0 {

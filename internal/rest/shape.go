@@ -84,8 +84,9 @@ func (s *Shape) look(r *http.Request, catalog *Catalog) (kind, because string) {
 	case rangedHead(r):
 		return byTarget, "is a HEAD with a Range, which counts for GET only"
 	}
-	if h.preRequest != "" {
-		return byPreRequest, "calls the pre-request function"
+	called := h.preRequestReach(catalog)
+	if called.Opaque != "" {
+		return byPreRequest, called.Opaque
 	}
 	get := *r
 	get.Method = http.MethodGet // HEAD is answered by the answer to GET
@@ -117,6 +118,7 @@ func (s *Shape) look(r *http.Request, catalog *Catalog) (kind, because string) {
 		return byTime, "compares with a time that moves on"
 	default:
 		s.settings, s.keeping, s.tables = f.Settings, f.Keeping, f.AllTables()
+		s.after(called)
 	}
 	return "", ""
 }
