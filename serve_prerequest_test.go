@@ -42,6 +42,7 @@ func servePreRequest(t *testing.T, reads ...string) *site {
 	t.Helper()
 	return serveCached(t, preRequestTables, func(c *slipstream.Config) {
 		c.DBPreRequest, c.DBPreRequestReads = "api.before", reads
+		c.Relations = map[string]slipstream.RelationGuards{"item": {CachePublic: new(true)}}
 	})
 }
 
@@ -80,6 +81,9 @@ func TestPreRequestDeclared(t *testing.T) {
 			}
 		}
 		s.get(tc.path, append(tc.headers, "Cache-Control: no-cache")...).check(t, tc.status, tc.body)
+	}
+	if control := s.get("/item").Header.Get("Cache-Control"); control != "no-cache" {
+		t.Errorf("caches on the way, which know nothing of the tenants, may keep it: %s", control)
 	}
 	// What the function does not look at tells nobody apart.
 	s.get("/doc?select=body", tenantA, "X-Else: 1", "Cookie: a=b").check(t, 200, `[{"body":"of a"}]`, "Cache-Status: Slipstream; hit")
