@@ -10,9 +10,9 @@ import (
 
 	"github.com/slipstream-go/slipstream/cache"
 	"github.com/slipstream-go/slipstream/internal/auth"
-	"github.com/slipstream-go/slipstream/internal/consistency"
 	"github.com/slipstream-go/slipstream/internal/plan"
 	"github.com/slipstream-go/slipstream/internal/schema"
+	"github.com/slipstream-go/slipstream/internal/writetoken"
 )
 
 // Scope says who may be given a value that was made for one caller.
@@ -55,8 +55,8 @@ func Cached[T any](ctx context.Context, scope Scope, key string, load func(conte
 
 // pastCache reports whether the request brings the token of a write that the cache may not have heard of.
 func (db *DB) pastCache(ctx context.Context) bool {
-	tokens, ok := db.request.Header[consistency.Header]
-	return ok && db.serving.consistency != nil && db.server.caching.behind(ctx, db.serving.consistency, tokens) != ""
+	tokens, ok := db.request.Header[writetoken.Header]
+	return ok && db.serving.tokenKey != nil && db.server.caching.behind(ctx, db.serving.tokenKey, tokens) != ""
 }
 
 // key keeps what was made under different configurations apart.

@@ -27,6 +27,7 @@ type caching struct {
 	reload func() // asks for the catalog to be read again
 
 	published  atomic.Pointer[map[uint32]feed.Table]
+	purging    *purging      // nil where no cache on the way is told of changes
 	generation atomic.Uint64 // of configurations
 	patient    atomic.Int64  // Unix nanoseconds from which writes wait again
 
@@ -58,7 +59,7 @@ func newCaching(cfg Config, log *slog.Logger, reload func()) *caching {
 	if cfg.CacheMode == "off" {
 		return nil
 	}
-	k := &caching{log: log, reload: reload, beats: map[uint64]*cache.Heartbeat{}, problem: "not started"}
+	k := &caching{log: log, reload: reload, purging: cfg.newPurging(log), beats: map[uint64]*cache.Heartbeat{}, problem: "not started"}
 	k.cache = cache.New(cache.Options{Budget: cfg.cacheBudget(), Staleness: cfg.CacheStaleness})
 	k.feed = feed.New(feed.Options{DSN: cfg.feedDSN(), Clock: cache.SystemClock(), Logger: log, Active: k.active}, feed.Handlers{
 		Committed: k.committed, SchemaChanged: k.schemaChanged, Published: k.publish, RolesChanged: k.rolesChanged,
@@ -190,6 +191,9 @@ func (k *caching) committed(tx *feed.Transaction) {
 		}
 	}
 	k.cache.Apply(changes...)
+	for i := range tx.Changes {
+		k.purging.changed(tx.Changes[i].Relation)
+	}
 }
 
 func rowOf(values []feed.Value) cache.Row {

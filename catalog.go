@@ -101,6 +101,7 @@ func (s *Server) loadSchema(ctx context.Context) error {
 	}
 	if s.caching != nil {
 		s.caching.read(changes)
+		s.caching.purging.learn(&next, cfg.cachePolicies())
 	}
 	s.log.Info("schema loaded", "relations", len(next.Schema.Relations), "functions", len(next.Schema.Functions),
 		"milliseconds", took.Milliseconds())

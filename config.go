@@ -130,10 +130,13 @@ type Config struct {
 	CacheStaleness time.Duration // how old an answer of the cache may be at most, default 1 s
 	CacheDBURI     string        // the connection string of the feed of changes, default DBURI
 	SilentCache    bool          // no Cache-Status header
+	CacheTags      string        // header with the relations of an answer: off (default), cache-groups, surrogate-key or cache-tag
 	// ConsistencyTokens is auto (default: answers to writes have a token where there is a secret to sign it with and the cache
 	// is not off), on or off.
 	ConsistencyTokens string
-	CacheTags         string // header with the relations of an answer: off (default), cache-groups, surrogate-key or cache-tag
+	// CachePurgeURL gets a POST when relations with CachePublic have changed; empty is nobody. CachePurgeToken is the secret for
+	// it, in CachePurgeHeader: by default in Authorization, as a bearer token.
+	CachePurgeURL, CachePurgeToken, CachePurgeHeader string
 
 	// Admin server.
 

@@ -42,6 +42,8 @@ func (c Config) conflicts() []error {
 	if c.ConsistencyTokens == "on" && c.consistencyKey() == nil {
 		add("consistency-tokens", errors.New("there is no key to sign tokens with; set cursor-secret, to the same on all instances"))
 	}
+	add("cache-purge-url", c.checkPurging())
+	add("cache-purge-header", checkHeader(c.CachePurgeHeader))
 	add("server-host", checkHost(c.ServerHost))
 	add("admin-server-host", checkHost(c.AdminServerHost))
 	add("admin-server-port", c.checkAdminPort())

@@ -7,16 +7,16 @@ import (
 	"net/http"
 	"sync"
 
-	"github.com/slipstream-go/slipstream/internal/consistency"
 	"github.com/slipstream-go/slipstream/internal/httpcache"
 	"github.com/slipstream-go/slipstream/internal/pg"
+	"github.com/slipstream-go/slipstream/internal/writetoken"
 )
 
 // The answer to a request that has committed something has a token, which tells where in the database's log that was. An
 // instance that gets it along with a read answers from its cache only when it has heard of all changes up to there.
 
 // consistencyKey signs the tokens; nil where there are none.
-func (c Config) consistencyKey() consistency.Key {
+func (c Config) consistencyKey() writetoken.Key {
 	if c.ConsistencyTokens == "off" || c.ConsistencyTokens == "auto" && c.CacheMode == "off" {
 		return nil
 	}
@@ -69,30 +69,30 @@ func (s *Server) committed(ctx context.Context, at pg.Position) {
 }
 
 // token is empty where nothing was committed.
-func (c *commits) token(key consistency.Key) string {
+func (c *commits) token(key writetoken.Key) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.unknown || c.last == (pg.Position{}) {
 		return ""
 	}
-	return key.Sign(consistency.PlaceOf(c.last))
+	return key.Sign(writetoken.PlaceOf(c.last))
 }
 
 // exposed are the header fields that programs in browsers may read, besides PostgREST's.
 func (v *serving) exposed() []string {
-	if v.consistency == nil {
+	if v.tokenKey == nil {
 		return nil
 	}
-	return []string{consistency.Header}
+	return []string{writetoken.Header}
 }
 
 // withToken has next answer, and adds the token of what it commits.
 func (v *serving) withToken(next http.Handler, w http.ResponseWriter, r *http.Request) {
-	if v.consistency == nil {
+	if v.tokenKey == nil {
 		next.ServeHTTP(w, r)
 		return
 	}
-	t := &tokenWriter{ResponseWriter: w, key: v.consistency}
+	t := &tokenWriter{ResponseWriter: w, key: v.tokenKey}
 	next.ServeHTTP(t, r.WithContext(context.WithValue(r.Context(), commitsKey{}, &t.commits)))
 	t.setToken() // for a handler that has left the head to net/http
 }
@@ -100,7 +100,7 @@ func (v *serving) withToken(next http.Handler, w http.ResponseWriter, r *http.Re
 // tokenWriter sets the token before the head is written.
 type tokenWriter struct {
 	http.ResponseWriter
-	key     consistency.Key
+	key     writetoken.Key
 	commits commits
 	written bool // the head
 }
@@ -110,7 +110,7 @@ func (w *tokenWriter) setToken() {
 		return
 	}
 	if token := w.commits.token(w.key); token != "" {
-		w.Header()[consistency.Header] = []string{token}
+		w.Header()[writetoken.Header] = []string{token}
 	}
 }
 
@@ -146,18 +146,18 @@ func (w *tokenWriter) Flush() { _ = w.FlushError() }
 func (w *tokenWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // token is what the cache has to know of tokens that are signed with a key.
-func (k *caching) token(key consistency.Key) httpcache.Token {
+func (k *caching) token(key writetoken.Key) httpcache.Token {
 	if key == nil {
 		return httpcache.Token{}
 	}
-	return httpcache.Token{Field: consistency.Header, Behind: func(ctx context.Context, values []string) string {
+	return httpcache.Token{Field: writetoken.Header, Behind: func(ctx context.Context, values []string) string {
 		return k.behind(ctx, key, values)
 	}}
 }
 
 // behind says why the cache may not have all changes up to the place that tokens tell of, or nothing. A token that means
 // nothing here is no error: keys are changed, and standbys promoted.
-func (k *caching) behind(ctx context.Context, key consistency.Key, tokens []string) (because string) {
+func (k *caching) behind(ctx context.Context, key writetoken.Key, tokens []string) (because string) {
 	place, ok := key.VerifyAll(tokens)
 	if !ok {
 		return "brings a token that cannot be verified"

@@ -45,5 +45,22 @@ func cacheOptions() []option {
 			doc: "The header in which answers that may be cached name the relations that they are about, as `schema.name`, for caches on the way that drop by tag: " +
 				"`Cache-Groups` (RFC 9875), `Surrogate-Key` (Fastly, Varnish) or `Cache-Tag` (Cloudflare, Akamai).",
 		},
+		{
+			name: "cache-purge-url", own: true, defaultNote: "none",
+			bind: func(c *Config) value { return (*text)(&c.CachePurgeURL) },
+			doc: "Address that gets a `POST` when relations with `cache-public` have changed, at most one in a second, with their tags as `cache-tags` has them: " +
+				"for `surrogate-key` in that header, as Fastly's `https://api.fastly.com/service/ID/purge` takes them, else as `{\"tags\": [\"schema.name\"]}`, as Cloudflare's " +
+				"`https://api.cloudflare.com/client/v4/zones/ID/purge_cache` does. What fails is tried again. Each instance calls for itself.",
+		},
+		{
+			name: "cache-purge-token", own: true, defaultNote: "none", secret: true,
+			bind: func(c *Config) value { return (*text)(&c.CachePurgeToken) },
+			doc:  "Secret for `cache-purge-url`. `@FILE` reads it from a file.",
+		},
+		{
+			name: "cache-purge-header", own: true, defaultText: "Authorization",
+			bind: func(c *Config) value { return (*text)(&c.CachePurgeHeader) },
+			doc:  "Header for `cache-purge-token`: in `Authorization` it is a bearer token, in others such as `Fastly-Key` it stands alone.",
+		},
 	}
 }

@@ -112,6 +112,9 @@ func (s *Server) support(ctx context.Context, wg *sync.WaitGroup) {
 	wg.Go(func() { s.keepCatalog(ctx) })
 	if s.caching != nil {
 		wg.Go(func() { s.caching.run(ctx, s.current.Load().config) })
+		if p := s.caching.purging; p != nil {
+			wg.Go(func() { p.purger.Run(ctx) })
+		}
 	}
 }
 

@@ -12,9 +12,9 @@ import (
 	"testing"
 
 	"github.com/slipstream-go/slipstream"
-	"github.com/slipstream-go/slipstream/internal/consistency"
 	"github.com/slipstream-go/slipstream/internal/feed"
 	"github.com/slipstream-go/slipstream/internal/pg"
+	"github.com/slipstream-go/slipstream/internal/writetoken"
 )
 
 const tokenTables = cachedTables + `
@@ -23,7 +23,7 @@ const tokenTables = cachedTables + `
 	create function look() returns bigint language sql stable as $$ select count(*) from api.item $$;`
 
 // tokenKey is what instances with jwtSecret sign with.
-func tokenKey(t *testing.T) consistency.Key {
+func tokenKey(t *testing.T) writetoken.Key {
 	t.Helper()
 	key, err := hkdf.Key(sha256.New, []byte(jwtSecret), nil, "slipstream consistency token v1", sha256.Size)
 	if err != nil {
@@ -33,7 +33,7 @@ func tokenKey(t *testing.T) consistency.Key {
 }
 
 // place is that of the answer's token, which it must have, and only one.
-func (a answer) place(t *testing.T) (place consistency.Place) {
+func (a answer) place(t *testing.T) (place writetoken.Place) {
 	t.Helper()
 	tokens := a.Header.Values("Consistency-Token")
 	if len(tokens) != 1 {
@@ -161,7 +161,7 @@ func TestTokensOfWritesThatShareATransaction(t *testing.T) {
 			go func() { answers <- s.write("POST", "/plain", fmt.Sprintf(`{"id": %d, "n": 1}`, i)) }()
 		}
 	})
-	places := map[consistency.Place]bool{}
+	places := map[writetoken.Place]bool{}
 	for range cap(answers) {
 		places[(<-answers).place(t)] = true
 	}
@@ -199,7 +199,7 @@ func TestReadsWithTokens(t *testing.T) {
 	b.live()
 	const path = "/item?id=eq.1&select=price"
 	here, signer := a.here(1), tokenKey(t)
-	sign := func(p pg.Position) string { return signer.Sign(consistency.PlaceOf(p)) }
+	sign := func(p pg.Position) string { return signer.Sign(writetoken.PlaceOf(p)) }
 	future, promoted, other := here, here, here
 	future.LSN = 1 << 62
 	promoted.Timeline++
@@ -220,7 +220,7 @@ func TestReadsWithTokens(t *testing.T) {
 		"":                              "brings a token that cannot be verified",
 		written + ", x":                 "brings a token that cannot be verified",
 		written + ", " + sign(promoted): "brings a token that cannot be verified",
-		consistency.Key("else").Sign(consistency.PlaceOf(here)): "brings a token that cannot be verified",
+		writetoken.Key("else").Sign(writetoken.PlaceOf(here)): "brings a token that cannot be verified",
 	} {
 		got := b.get(path, "Consistency-Token: "+tokens)
 		got.check(t, 200, `[{"price":4711}]`, `Cache-Status: Slipstream; fwd=bypass; detail="`+because+`"`)
@@ -252,7 +252,7 @@ func TestTokensOfHandlers(t *testing.T) {
 	s.live()
 	eventually(t, "the value is kept", func() bool { return s.get("/own").body == s.get("/own").body })
 	kept, written := s.get("/own").body, s.here(1)
-	sign := func(p pg.Position) string { return "Consistency-Token: " + tokenKey(t).Sign(consistency.PlaceOf(p)) }
+	sign := func(p pg.Position) string { return "Consistency-Token: " + tokenKey(t).Sign(writetoken.PlaceOf(p)) }
 	if got := s.get("/own", sign(written)).body; got != kept {
 		t.Errorf("with a token of long ago it is %s instead of %s", got, kept)
 	}

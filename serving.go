@@ -10,7 +10,6 @@ import (
 
 	"github.com/slipstream-go/slipstream/internal/apierr"
 	"github.com/slipstream-go/slipstream/internal/auth"
-	"github.com/slipstream-go/slipstream/internal/consistency"
 	"github.com/slipstream-go/slipstream/internal/edge"
 	"github.com/slipstream-go/slipstream/internal/httpcache"
 	"github.com/slipstream-go/slipstream/internal/openapi"
@@ -20,18 +19,19 @@ import (
 	"github.com/slipstream-go/slipstream/internal/rest"
 	"github.com/slipstream-go/slipstream/internal/schema"
 	"github.com/slipstream-go/slipstream/internal/telemetry"
+	"github.com/slipstream-go/slipstream/internal/writetoken"
 )
 
 // serving is a configuration in force with what was made of it. A reload replaces it as a whole; requests under way
 // finish with the one that they began with.
 type serving struct {
-	generation  uint64 // of configurations, for the keys of what is kept
-	config      Config
-	verifier    *auth.Verifier
-	data        *rest.Handler
-	consistency consistency.Key    // nil where answers have no tokens
-	cache       *httpcache.Handler // before data; nil when off
-	handler     http.Handler
+	generation uint64 // of configurations, for the keys of what is kept
+	config     Config
+	verifier   *auth.Verifier
+	data       *rest.Handler
+	tokenKey   writetoken.Key     // nil where answers have no tokens
+	cache      *httpcache.Handler // before data; nil when off
+	handler    http.Handler
 }
 
 // serve makes what serves cfg. Keys that previous has fetched are taken over.
@@ -47,7 +47,7 @@ func (s *Server) serve(cfg Config, previous *serving) (*serving, error) {
 	if previous != nil {
 		verifier.TakeKeys(previous.verifier)
 	}
-	next := &serving{config: cfg, verifier: verifier, data: rest.New(cfg.rest(s), s.db, s.catalog.Load), consistency: cfg.consistencyKey()}
+	next := &serving{config: cfg, verifier: verifier, data: rest.New(cfg.rest(s), s.db, s.catalog.Load), tokenKey: cfg.consistencyKey()}
 	if s.caching != nil {
 		next.cache = s.caching.before(next.data, cfg, s.metrics)
 		next.generation = s.caching.generation.Load()

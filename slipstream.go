@@ -72,7 +72,7 @@ func New(_ context.Context, cfg Config) (*Server, error) {
 	if err := s.watchPool(); err != nil {
 		return nil, err
 	}
-	if err := s.watchCache(); err != nil {
+	if err := errors.Join(s.watchCache(), s.watchPurging()); err != nil {
 		return nil, err
 	}
 	s.api = edge.NewServer(cfg.apiServer(s.log))

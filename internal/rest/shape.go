@@ -175,10 +175,13 @@ func (s *Shape) Public() (public bool, maxAge time.Duration) {
 func (s *Shape) Tags() []string {
 	tags := make([]string, len(s.keeping.Relations))
 	for i, n := range s.keeping.Relations {
-		tags[i] = url.PathEscape(n.Schema) + "." + url.PathEscape(n.Name)
+		tags[i] = Tag(n)
 	}
 	return tags
 }
+
+// Tag is that of a relation, as Shape.Tags has it.
+func Tag(n schema.Name) string { return url.PathEscape(n.Schema) + "." + url.PathEscape(n.Name) }
 
 // Settings are what policies and views read, and what the configuration adds.
 func (s *Shape) Settings() []schema.SettingRead { return s.settings }

@@ -1,20 +1,20 @@
-package consistency_test
+package writetoken_test
 
 import (
 	"strings"
 	"testing"
 
-	"github.com/slipstream-go/slipstream/internal/consistency"
 	"github.com/slipstream-go/slipstream/internal/pg"
+	"github.com/slipstream-go/slipstream/internal/writetoken"
 )
 
 var (
-	key   = consistency.Key("of this instance and its like")
+	key   = writetoken.Key("of this instance and its like")
 	early = pg.Position{LSN: 0x16_B374D848, Timeline: 3, System: 7351234567890123456}
 	late  = pg.Position{LSN: early.LSN + 1, Timeline: 3, System: early.System}
 )
 
-func sign(p pg.Position) string { return key.Sign(consistency.PlaceOf(p)) }
+func sign(p pg.Position) string { return key.Sign(writetoken.PlaceOf(p)) }
 
 func TestToken(t *testing.T) {
 	token := sign(early)
@@ -22,7 +22,7 @@ func TestToken(t *testing.T) {
 		t.Errorf("%q is no short text that can stand in a header", token)
 	}
 	p, ok := key.Verify(token)
-	if !ok || p != consistency.PlaceOf(early) {
+	if !ok || p != writetoken.PlaceOf(early) {
 		t.Fatalf("%+v %v", p, ok)
 	}
 	for _, tc := range []struct {
@@ -52,7 +52,7 @@ func TestTokenForged(t *testing.T) {
 			}
 		}
 	}
-	for _, forged := range []string{"", "x", token + "A", token[:43], token[1:], token + token, consistency.Key("another").Sign(consistency.PlaceOf(early))} {
+	for _, forged := range []string{"", "x", token + "A", token[:43], token[1:], token + token, writetoken.Key("another").Sign(writetoken.PlaceOf(early))} {
 		refuse(forged)
 	}
 }

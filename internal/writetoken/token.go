@@ -1,4 +1,4 @@
-package consistency
+package writetoken
 
 import (
 	"crypto/hmac"
