@@ -79,7 +79,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	asks := requestDirectives(r.Header)
-	if kind, because := h.refuses(r, &asks); because != "" {
+	if kind, because := h.declines(r, &asks); because != "" {
 		h.forward(w, r, caller, asks, kind, because)
 		return
 	}

@@ -23,8 +23,8 @@ type Token struct {
 // unfollowed is why a request with a token goes by the cache that would get what changes do not end.
 const unfollowed = "brings a token, and the answer is kept for a time whatever changes"
 
-// refuses says why a request goes by the cache whatever it asks for.
-func (h *Handler) refuses(r *http.Request, asks *directives) (kind, because string) {
+// declines says why a request goes by the cache whatever it asks for.
+func (h *Handler) declines(r *http.Request, asks *directives) (kind, because string) {
 	if asks.noCache {
 		return byRequest, fwdRequest
 	}
