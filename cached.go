@@ -12,6 +12,7 @@ import (
 	"github.com/slipstream-go/slipstream/internal/auth"
 	"github.com/slipstream-go/slipstream/internal/plan"
 	"github.com/slipstream-go/slipstream/internal/schema"
+	"github.com/slipstream-go/slipstream/internal/writetoken"
 )
 
 // Scope says who may be given a value that was made for one caller.
@@ -33,7 +34,7 @@ const (
 // load must read what it needs after it was called, and from the database of the server.
 func Cached[T any](ctx context.Context, scope Scope, key string, load func(context.Context, *Dependencies) (T, error)) (T, error) {
 	db := DBFrom(ctx)
-	if db == nil || db.server.caching == nil {
+	if db == nil || db.server.caching == nil || db.pastCache(ctx) {
 		return load(ctx, &Dependencies{})
 	}
 	return cache.GetOrLoad(ctx, db.server.caching.cache, db.serving.key(scope.key(ctx, key)), func(ctx context.Context, f *cache.Fill) (T, error) {
@@ -50,6 +51,12 @@ func Cached[T any](ctx context.Context, scope Scope, key string, load func(conte
 		}
 		return v, err
 	})
+}
+
+// pastCache reports whether the request brings the token of a write that the cache may not have heard of.
+func (db *DB) pastCache(ctx context.Context) bool {
+	tokens, ok := db.request.Header[writetoken.Header]
+	return ok && db.serving.tokenKey != nil && db.server.caching.behind(ctx, db.serving.tokenKey, tokens) != ""
 }
 
 // key keeps what was made under different configurations apart.

@@ -29,6 +29,7 @@ type caching struct {
 	standbys standbys
 
 	published  atomic.Pointer[map[uint32]feed.Table]
+	purging    *purging      // nil where no cache on the way is told of changes
 	generation atomic.Uint64 // of configurations
 	patient    atomic.Int64  // Unix nanoseconds from which writes wait again
 
@@ -44,11 +45,11 @@ type caching struct {
 	problem  string // why there is no feed
 }
 
-// awaitOwn is how long a write waits for its changes to come back before it is answered. After that, answers that could be
-// older are held back.
+// awaitOwn is how long a write waits for its changes to come back before it is answered, and a read for those that its token
+// tells of. After that, answers that could be older are held back.
 const awaitOwn = 30 * time.Millisecond
 
-// stopAwaiting is for how long no write waits after one has waited in vain: where commits are asynchronous, changes come
+// stopAwaiting is for how long nobody waits after one has waited in vain: where commits are asynchronous, changes come
 // a fifth of a second later.
 const stopAwaiting = time.Second
 
@@ -60,7 +61,7 @@ func newCaching(cfg Config, log *slog.Logger, reload func()) *caching {
 	if cfg.CacheMode == "off" {
 		return nil
 	}
-	k := &caching{log: log, reload: reload, beats: map[uint64]*cache.Heartbeat{}, problem: "not started"}
+	k := &caching{log: log, reload: reload, purging: cfg.newPurging(log), beats: map[uint64]*cache.Heartbeat{}, problem: "not started"}
 	k.cache = cache.New(cache.Options{Budget: cfg.cacheBudget(), Staleness: cfg.CacheStaleness})
 	k.feed = feed.New(feed.Options{DSN: cfg.feedDSN(), Clock: cache.SystemClock(), Logger: log, Active: k.active}, feed.Handlers{
 		Committed: k.committed, SchemaChanged: k.schemaChanged, Published: k.publish, RolesChanged: k.rolesChanged,
@@ -98,6 +99,7 @@ func (k *caching) before(data *rest.Handler, cfg Config, metrics *telemetry.Metr
 		Cache: k.cache, Source: cachedSource{data}, Silent: cfg.SilentCache, Generation: k.generation.Add(1), Metrics: metrics,
 		Shapes: int(min(max(cfg.cacheBudget()/bytesPerShape, fewest), most)),
 		Tags:   cfg.tagFields(),
+		Token:  k.token(cfg.consistencyKey()),
 	})
 }
 
@@ -199,6 +201,9 @@ func (k *caching) committed(tx *feed.Transaction) {
 		}
 	}
 	k.cache.Apply(changes...)
+	for i := range tx.Changes {
+		k.purging.changed(tx.Changes[i].Relation)
+	}
 }
 
 func rowOf(values []feed.Value) cache.Row {
@@ -356,13 +361,24 @@ func (k *caching) wrote(ctx context.Context, position uint64) {
 		k.flush()
 		return
 	}
-	if now := time.Now().UnixNano(); now > k.patient.Load() {
-		waiting, cancel := context.WithTimeout(ctx, awaitOwn)
-		defer cancel()
-		if k.cache.Await(waiting, position) {
-			return
-		}
+	if !k.await(ctx, position) {
+		k.cache.Fence(position)
+	}
+}
+
+// await waits for a moment until all changes up to a position have come back, and reports whether they have.
+func (k *caching) await(ctx context.Context, position uint64) bool {
+	now, patience := time.Now().UnixNano(), awaitOwn
+	if now <= k.patient.Load() {
+		patience = 0
+	}
+	waiting, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if k.cache.Await(waiting, position) {
+		return true
+	}
+	if patience > 0 && ctx.Err() == nil {
 		k.patient.Store(now + int64(stopAwaiting))
 	}
-	k.cache.Fence(position)
+	return false
 }

@@ -66,6 +66,7 @@ func (s *Server) loadSchema(ctx context.Context) error {
 			Schemas:         cfg.DBSchemas,
 			ExtraSearchPath: cfg.DBExtraSearchPath,
 			HoistedSettings: cfg.DBHoistedTxSettings,
+			Inputs:          cfg.preRequestRelations(),
 			Generation:      s.loads.generation,
 		})
 		if err != nil {
@@ -92,12 +93,18 @@ func (s *Server) loadSchema(ctx context.Context) error {
 	for _, name := range plan.Unknown(cfg.Relations, next.Schema) {
 		s.log.Warn("relations: an entry of a relation that is not exposed has no effect", "relation", name)
 	}
+	for _, name := range cfg.preRequestRelations() {
+		if _, ok := next.Schema.Inputs[name]; !ok {
+			s.log.Warn("db-pre-request-reads: nothing is cached, as a relation does not exist", "relation", name.Schema+"."+name.Name)
+		}
+	}
 	s.metrics.SchemaLoaded(took)
 	if s.catalog.Swap(&next) != nil {
 		s.db.Renew() // sooner, and requests would prepare their statements for the old catalog again
 	}
 	if s.caching != nil {
 		s.caching.read(changes)
+		s.caching.purging.learn(&next, cfg.cachePolicies())
 	}
 	s.log.Info("schema loaded", "relations", len(next.Schema.Relations), "functions", len(next.Schema.Functions),
 		"milliseconds", took.Milliseconds())

@@ -36,6 +36,9 @@ type Config struct {
 	DBAnonRole string
 	// DBPreRequest is the function called at the start of every transaction, or empty.
 	DBPreRequest string
+	// DBPreRequestReads declares what it looks at, so that answers can be cached: settings such as request.jwt.claims.tenant and
+	// relations such as api.blocked; "nothing" alone for nothing. Empty declares nothing.
+	DBPreRequestReads []string
 	// DBRootSpec is the function that answers GET /, or empty.
 	DBRootSpec string
 	// DBTxEnd is commit (default), commit-allow-override, rollback or rollback-allow-override.
@@ -131,6 +134,12 @@ type Config struct {
 	RedisURL       string        // a Redis or Valkey that instances share; default none
 	SilentCache    bool          // no Cache-Status header
 	CacheTags      string        // header with the relations of an answer: off (default), cache-groups, surrogate-key or cache-tag
+	// ConsistencyTokens is auto (default: answers to writes have a token where there is a secret to sign it with and the cache
+	// is not off), on or off.
+	ConsistencyTokens string
+	// CachePurgeURL gets a POST when relations with CachePublic have changed; empty is nobody. CachePurgeToken is the secret for
+	// it, in CachePurgeHeader: by default in Authorization, as a bearer token.
+	CachePurgeURL, CachePurgeToken, CachePurgeHeader string
 
 	// Admin server.
 

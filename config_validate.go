@@ -41,9 +41,15 @@ func (c Config) conflicts() []error {
 		add("redis-url", err)
 	}
 	add("db-schemas", checkSchemas(c.DBSchemas))
+	add("db-pre-request-reads", c.checkPreRequestReads())
 	add("jwt-secret", checkSecret(c.JWTSecret, c.JWTSecretIsBase64))
 	add("jwt-aud", checkAudience(c.JWTAud))
 	add("cursor-secret", checkLength(c.CursorSecret))
+	if c.ConsistencyTokens == "on" && c.consistencyKey() == nil {
+		add("consistency-tokens", errors.New("there is no key to sign tokens with; set cursor-secret, to the same on all instances"))
+	}
+	add("cache-purge-url", c.checkPurging())
+	add("cache-purge-header", checkHeader(c.CachePurgeHeader))
 	add("server-host", checkHost(c.ServerHost))
 	add("admin-server-host", checkHost(c.AdminServerHost))
 	add("admin-server-port", c.checkAdminPort())

@@ -28,6 +28,7 @@ func mayImport() map[string][]string {
 		"internal/apierr":     {},
 		"internal/auth":       {"internal/apierr"},
 		"internal/benchmark":  {"internal/devdb", "internal/devdb/shop", "internal/pg", "internal/plan", "internal/request", "internal/schema"},
+		"internal/cdn":        {},
 		"internal/chaos":      {},
 		"internal/check":      {"internal/feed", "internal/idemkey", "internal/pg", "internal/plan", "internal/schema"},
 		"internal/console":    {},
@@ -52,6 +53,7 @@ func mayImport() map[string][]string {
 		"internal/schema":     {"internal/pg"},
 		"internal/telemetry":  {},
 		"internal/tstypes":    {"internal/pg", "internal/schema"},
+		"internal/writetoken": {"internal/pg"},
 	}
 }
 

@@ -37,12 +37,36 @@ func cacheOptions() []option {
 			doc:  "Say in the header `Cache-Status` (RFC 9211) whether an answer came out of the cache, and if not, why.",
 		},
 		{
+			name: "consistency-tokens", own: true, defaultText: "auto",
+			bind: func(c *Config) value { return choice{&c.ConsistencyTokens, []string{"auto", "on", "off"}} },
+			doc: "Whether answers to writes have the header `Consistency-Token`. A `GET` that sends it back, to whichever instance, is answered from a state " +
+				"that has seen the write. Tokens are signed with a key derived from `cursor-secret` or else `jwt-secret`, which all instances must share: " +
+				"`auto` is `on` where there is one and `cache-mode` is not `off`.",
+		},
+		{
 			name: "cache-tags", own: true, defaultText: "off", reloadable: true,
 			bind: func(c *Config) value {
 				return choice{&c.CacheTags, []string{"off", "cache-groups", "surrogate-key", "cache-tag"}}
 			},
 			doc: "The header in which answers that may be cached name the relations that they are about, as `schema.name`, for caches on the way that drop by tag: " +
 				"`Cache-Groups` (RFC 9875), `Surrogate-Key` (Fastly, Varnish) or `Cache-Tag` (Cloudflare, Akamai).",
+		},
+		{
+			name: "cache-purge-url", own: true, defaultNote: "none",
+			bind: func(c *Config) value { return (*text)(&c.CachePurgeURL) },
+			doc: "Address that gets a `POST` when relations with `cache-public` have changed, at most one in a second, with their tags as `cache-tags` has them: " +
+				"for `surrogate-key` in that header, as Fastly's `https://api.fastly.com/service/ID/purge` takes them, else as `{\"tags\": [\"schema.name\"]}`, as Cloudflare's " +
+				"`https://api.cloudflare.com/client/v4/zones/ID/purge_cache` does. What fails is tried again. Each instance calls for itself.",
+		},
+		{
+			name: "cache-purge-token", own: true, defaultNote: "none", secret: true,
+			bind: func(c *Config) value { return (*text)(&c.CachePurgeToken) },
+			doc:  "Secret for `cache-purge-url`. `@FILE` reads it from a file.",
+		},
+		{
+			name: "cache-purge-header", own: true, defaultText: "Authorization",
+			bind: func(c *Config) value { return (*text)(&c.CachePurgeHeader) },
+			doc:  "Header for `cache-purge-token`: in `Authorization` it is a bearer token, in others such as `Fastly-Key` it stands alone.",
 		},
 	}
 }

@@ -95,6 +95,14 @@ func databaseOptions() []option {
 			doc:  "Function to call first in every transaction, once role and claims are set. It may raise an error to refuse the request.",
 		},
 		{
+			name: "db-pre-request-reads", own: true, defaultNote: "not declared", reloadable: true,
+			bind: func(c *Config) value { return list{p: &c.DBPreRequestReads} },
+			doc: "What `db-pre-request` looks at, so that answers can be cached in spite of it: `request.jwt.claims`, `request.headers` and `request.cookies`, " +
+				"with `.name` for a single member, `request.method`, `request.path`, and relations as `schema.name`; `nothing` alone for nothing. By naming them you " +
+				"declare that what the function sets, and whom it refuses, depends on these and the role alone, not on the time, and that it has no other effect: " +
+				"it is not called for answers out of the cache.",
+		},
+		{
 			name: "db-root-spec", older: []string{"root-spec"}, defaultNote: "none", reloadable: true, inDatabase: true,
 			bind: func(c *Config) value { return (*text)(&c.DBRootSpec) },
 			doc:  "Function that answers `GET /` in place of the OpenAPI description.",

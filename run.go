@@ -116,6 +116,9 @@ func (s *Server) support(ctx context.Context, wg *sync.WaitGroup) {
 	if s.caching != nil {
 		wg.Go(func() { s.caching.run(ctx, s.current.Load().config) })
 		wg.Go(func() { s.caching.standbys.run(ctx, s.caching.watched) })
+		if p := s.caching.purging; p != nil {
+			wg.Go(func() { p.purger.Run(ctx) })
+		}
 	}
 }
 

@@ -222,3 +222,15 @@ func TestBatchesAtOnce(t *testing.T) {
 		t.Errorf("%s units", got)
 	}
 }
+
+// A batch whose connection turns out to be dead begins anew on another one, with the bodies of its operations.
+func TestBatchOnADeadConnection(t *testing.T) {
+	s := serve(t, batchSQL)
+	for i := range 3 {
+		a, results := s.batch(t, fmt.Sprintf(`{"operations": [{"method": "POST", "path": "/item", "body": {"id": %d, "name": "x"}}]}`, 90+i))
+		if a.StatusCode != 200 || statuses(results) != "201" {
+			t.Errorf("%d: %s", a.StatusCode, a.body)
+		}
+		s.exec("select pg_terminate_backend(pid, 10000) from pg_stat_activity where usename = 'LOGIN' and backend_type = 'client backend'")
+	}
+}

@@ -87,7 +87,7 @@ func TestCachePublic(t *testing.T) {
 		"cheap": {CachePublic: new(true)},
 		"part":  {CacheMaxAge: new(time.Minute)}, // of no effect
 	}))
-	const vary = "Vary: Accept, Prefer, Range | Accept-Encoding | Authorization, Accept-Profile, Origin"
+	const vary = "Vary: Accept, Prefer, Range | Accept-Encoding | Authorization, Accept-Profile, Origin, Consistency-Token"
 	for path, want := range map[string]string{
 		"/item":                     "public, max-age=90",
 		"/item?select=id,maker(id)": "public, max-age=30",

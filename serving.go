@@ -2,8 +2,6 @@ package slipstream
 
 import (
 	"context"
-	"crypto/hkdf"
-	"crypto/sha256"
 	"fmt"
 	"io"
 	"net/http"
@@ -21,6 +19,7 @@ import (
 	"github.com/slipstream-go/slipstream/internal/rest"
 	"github.com/slipstream-go/slipstream/internal/schema"
 	"github.com/slipstream-go/slipstream/internal/telemetry"
+	"github.com/slipstream-go/slipstream/internal/writetoken"
 )
 
 // serving is a configuration in force with what was made of it. A reload replaces it as a whole; requests under way
@@ -30,6 +29,7 @@ type serving struct {
 	config     Config
 	verifier   *auth.Verifier
 	data       *rest.Handler
+	tokenKey   writetoken.Key     // nil where answers have no tokens
 	cache      *httpcache.Handler // before data; nil when off
 	handler    http.Handler
 }
@@ -47,7 +47,7 @@ func (s *Server) serve(cfg Config, previous *serving) (*serving, error) {
 	if previous != nil {
 		verifier.TakeKeys(previous.verifier)
 	}
-	next := &serving{config: cfg, verifier: verifier, data: rest.New(cfg.rest(s), s.db, s.catalog.Load)}
+	next := &serving{config: cfg, verifier: verifier, data: rest.New(cfg.rest(s), s.db, s.catalog.Load), tokenKey: cfg.consistencyKey()}
 	if s.caching != nil {
 		next.cache = s.caching.before(next.data, cfg, s.metrics)
 		next.generation = s.caching.generation.Load()
@@ -58,7 +58,7 @@ func (s *Server) serve(cfg Config, previous *serving) (*serving, error) {
 		edge.Recover(s.log, cfg.verbosity()),
 		edge.TraceHeader(cfg.ServerTraceHeader),
 		edge.Limit(cfg.limits(), cfg.verbosity()),
-		edge.CORS(cfg.ServerCORSAllowedOrigins),
+		edge.CORS(cfg.ServerCORSAllowedOrigins, next.exposed()...),
 		s.whenLoaded(next),
 		next.authenticate,
 	)
@@ -105,7 +105,7 @@ func (s *Server) routes(v *serving) http.Handler {
 		if s.hasOwn.Load() {
 			if _, pattern := s.own.Handler(r); pattern != "" {
 				telemetry.RequestFrom(r.Context()).SetRoute(pattern)
-				s.own.ServeHTTP(w, r.WithContext(withDB(r.Context(), &DB{server: s, serving: v, request: r})))
+				v.withToken(s.own, w, r.WithContext(withDB(r.Context(), &DB{server: s, serving: v, request: r})))
 				return
 			}
 		}
@@ -115,11 +115,15 @@ func (s *Server) routes(v *serving) http.Handler {
 
 // answer serves the data API.
 func (v *serving) answer(w http.ResponseWriter, r *http.Request) {
+	var api http.Handler = v.data
 	if v.cache != nil {
-		v.cache.ServeHTTP(w, r)
+		api = v.cache
+	}
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		api.ServeHTTP(w, r)
 		return
 	}
-	v.data.ServeHTTP(w, r)
+	v.withToken(api, w, r)
 }
 
 func (s *Server) adminHandler() http.Handler {
@@ -175,6 +179,7 @@ func (c Config) limits() edge.Limits {
 }
 
 func (c Config) rest(s *Server) rest.Options {
+	reads, _ := c.preRequestReads() // validated
 	o := rest.Options{
 		Request: request.Settings{
 			Schemas: c.DBSchemas, RootSpec: qualified(c.DBRootSpec).Name,
@@ -186,6 +191,7 @@ func (c Config) rest(s *Server) rest.Options {
 		},
 		ExtraSearchPath: c.DBExtraSearchPath,
 		PreRequest:      qualified(c.DBPreRequest),
+		PreRequestReads: reads,
 		OpenAPI:         c.openAPI(),
 		TxOverride:      strings.HasSuffix(c.DBTxEnd, "-allow-override"),
 		TxRollback:      strings.HasPrefix(c.DBTxEnd, "rollback"),
@@ -240,19 +246,5 @@ func qualified(name string) schema.Name {
 	return schema.Name{Name: name}
 }
 
-// cursorKey is what cursors are authenticated with. Without a secret of its own it is derived from the JWT secret, so
-// that instances with the same configuration agree; a JWK set's public address is no secret and gives none.
-func (c Config) cursorKey() []byte {
-	secret := c.CursorSecret
-	if secret == "" {
-		secret = c.secretMaterial()
-	}
-	if secret == "" {
-		return nil
-	}
-	key, err := hkdf.Key(sha256.New, []byte(secret), nil, "slipstream cursor v1", sha256.Size)
-	if err != nil {
-		return nil // only an impossible length is an error
-	}
-	return key
-}
+// cursorKey is what cursors are authenticated with.
+func (c Config) cursorKey() []byte { return c.derivedKey("slipstream cursor v1") }

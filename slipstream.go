@@ -65,8 +65,8 @@ func New(_ context.Context, cfg Config) (*Server, error) {
 	}
 	s.caching = newCaching(cfg, s.log, s.requestReload)
 	pool := cfg.pool(s.log, s.trace)
-	if s.caching != nil {
-		pool.Committed = s.caching.wrote
+	if s.caching != nil || cfg.consistencyKey() != nil {
+		pool.Committed = s.committed
 	}
 	if s.db, err = pg.Open(pool); err != nil {
 		return nil, err
@@ -84,7 +84,7 @@ func New(_ context.Context, cfg Config) (*Server, error) {
 	if err := s.watchPool(); err != nil {
 		return nil, err
 	}
-	if err := s.watchCache(); err != nil {
+	if err := errors.Join(s.watchCache(), s.watchPurging()); err != nil {
 		return nil, err
 	}
 	s.api = edge.NewServer(cfg.apiServer(s.log))

@@ -52,6 +52,9 @@ func (e *Entry) Key() Key { return e.key }
 // Stored reports whether Fill.End stored the entry. It says nothing of now.
 func (e *Entry) Stored() bool { return e.stored }
 
+// Followed reports whether changes of the source end the entry; else only its limit does.
+func (e *Entry) Followed() bool { return len(e.dependencies) > 0 }
+
 // Age returns how long ago the filling of the entry began: the answer is no older.
 func (e *Entry) Age() time.Duration { return e.cache.clock() - e.filled }
 

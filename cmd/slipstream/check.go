@@ -51,9 +51,13 @@ func checkCommand() *cobra.Command {
 }
 
 func checkOptions(c slipstream.Config) check.Options {
+	undeclared := c.DBPreRequest
+	if len(c.DBPreRequestReads) > 0 {
+		undeclared = ""
+	}
 	return check.Options{
 		DSN: c.DBURI, Schemas: c.DBSchemas, AnonRole: c.DBAnonRole, Tokens: c.JWTSecret != "",
 		Pool: c.DBPool, StatementTimeout: c.DBStatementTimeout,
-		Cache: c.CacheMode != "off", CacheDSN: cmp.Or(c.CacheDBURI, c.DBURI), PreRequest: c.DBPreRequest,
+		Cache: c.CacheMode != "off", CacheDSN: cmp.Or(c.CacheDBURI, c.DBURI), PreRequest: undeclared,
 	}
 }

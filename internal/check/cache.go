@@ -21,7 +21,7 @@ func (i inspection) cache(ctx context.Context) error {
 		i.report.ok("cache", "off by cache-mode")
 		return nil
 	case i.options.PreRequest != "":
-		i.report.add(Finding{"cache", Warn, "db-pre-request is set: what the function does, the cache cannot know", cost, "do without db-pre-request"})
+		i.report.add(Finding{"cache", Warn, "db-pre-request is set: what the function does, the cache cannot know", cost, "say in db-pre-request-reads what it looks at, or do without it"})
 		return nil
 	}
 	problems, err := feed.Preflight(ctx, i.options.CacheDSN)

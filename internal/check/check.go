@@ -22,7 +22,7 @@ type Options struct {
 	// Pool is the most connections that the server would open, besides the listening one.
 	Pool int
 	// Cache is true where answers are to be cached, CacheDSN the connection string for following the write-ahead log, and
-	// PreRequest the function that is called before every statement, or empty.
+	// PreRequest the function that is called before every statement, or empty, as it is where what that looks at is declared.
 	Cache      bool
 	CacheDSN   string
 	PreRequest string

@@ -15,8 +15,9 @@ const (
 // CORS answers preflight requests and marks answers for browsers, as PostgREST does
 // (https://postgrest.org/en/stable/references/api/cors.html). Without origins, any origin may read, without credentials;
 // else those listed may, with credentials, and the others get no CORS headers.
-// "*" in the list is the same as no list.
-func CORS(origins []string) Middleware {
+// "*" in the list is the same as no list. What is exposed comes after the header fields that PostgREST lets programs read.
+func CORS(origins []string, exposed ...string) Middleware {
+	expose := strings.Join(append([]string{corsExposed}, exposed...), ", ")
 	if slices.Contains(origins, "*") {
 		origins = nil
 	}
@@ -32,7 +33,7 @@ func CORS(origins []string) Middleware {
 				preflight(w, r, origin, len(origins) > 0, next)
 			default:
 				allowOrigin(w.Header(), origin, len(origins) > 0)
-				w.Header().Set("Access-Control-Expose-Headers", corsExposed)
+				w.Header().Set("Access-Control-Expose-Headers", expose)
 				next.ServeHTTP(w, r)
 			}
 		})

@@ -89,8 +89,11 @@ func (s State) String() string {
 type Status struct {
 	State  State
 	Reason string
-	// Slot is the name of the replication slot; empty while there is none.
+	// Slot is the name of the replication slot, which no other session ever has; empty while there is none.
 	Slot string
+	// System identifies the cluster that the slot is of, and Timeline its history.
+	System   uint64
+	Timeline uint32
 	// Applied is the position in the log (an LSN) up to which transactions were delivered.
 	Applied uint64
 	// Sent is when the last heartbeat that came back was sent, by Options.Clock.

@@ -147,6 +147,7 @@ func (s *session) compareOrigin(ctx context.Context) error {
 	s.feed.mu.Lock()
 	defer s.feed.mu.Unlock()
 	s.feed.origin = now
+	s.feed.update(func(st *Status) { st.System, st.Timeline = now.system, now.timeline })
 	return nil
 }
 

@@ -3,6 +3,7 @@ package feed
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"path"
 	"strconv"
@@ -105,7 +106,7 @@ func (f *Feed) Alien(s Sight) string {
 	case s.origin.database != ours.database:
 		return "it is asked for another database"
 	case s.origin.timeline != ours.timeline:
-		return "it is on timeline " + s.origin.timeline + ", and the primary on " + ours.timeline
+		return fmt.Sprintf("it is on timeline %d, and the primary on %d", s.origin.timeline, ours.timeline)
 	}
 	return ""
 }

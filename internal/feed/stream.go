@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -83,7 +84,11 @@ func (s *stream) close() {
 }
 
 // origin is the identity of a server, and of the database there: its events can only follow on those of the same.
-type origin struct{ system, timeline, database string }
+type origin struct {
+	system   uint64
+	timeline uint32
+	database string
+}
 
 func (s *stream) identify(ctx context.Context) (origin, error) {
 	row, err := s.row(ctx, "IDENTIFY_SYSTEM")
@@ -93,7 +98,15 @@ func (s *stream) identify(ctx context.Context) (origin, error) {
 	if len(row) < 4 {
 		return origin{}, errors.New("unexpected answer to IDENTIFY_SYSTEM")
 	}
-	return origin{string(row[0]), string(row[1]), string(row[3])}, nil
+	system, err := strconv.ParseUint(string(row[0]), 10, 64)
+	if err != nil {
+		return origin{}, fmt.Errorf("the system's identifier: %w", err)
+	}
+	timeline, err := strconv.ParseUint(string(row[1]), 10, 32)
+	if err != nil {
+		return origin{}, fmt.Errorf("the server's timeline: %w", err)
+	}
+	return origin{system, uint32(timeline), string(row[3])}, nil
 }
 
 // createSlot makes a slot that ends with the connection. It returns when every transaction that was writing at its

@@ -34,6 +34,8 @@ type Options struct {
 	Metrics *telemetry.Metrics
 	// Tags are the header fields that tell what an answer is about.
 	Tags TagFields
+	// Token is by what requests ask for a state that is not older than one.
+	Token Token
 	// Generation is part of every key: handlers whose sources answer differently have different ones.
 	Generation uint64
 }
@@ -77,12 +79,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	asks := requestDirectives(r.Header)
-	if asks.noCache {
-		h.forward(w, r, caller, asks, byRequest, fwdRequest)
-		return
-	}
-	if malformed(r.Header) {
-		h.forward(w, r, caller, asks, byRequest, "If-None-Match cannot be read")
+	if kind, because := h.declines(r, &asks); because != "" {
+		h.forward(w, r, caller, asks, kind, because)
 		return
 	}
 	key, shape := h.find(r)
@@ -91,12 +89,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	e, age := h.options.Cache.GetConfirmed(key)
-	if e != nil && seconds(age) <= asks.maxAge {
+	if e != nil && seconds(age) <= asks.maxAge && asks.mayHave(e) {
 		h.hit(w, r, e, age, shape, caller)
 		return
 	}
 	kind, because := shape.Unfollowed()
 	switch {
+	case e != nil && !asks.mayHave(e):
+		h.forward(w, r, caller, asks, byToken, unfollowed)
 	case e != nil:
 		h.forward(w, r, caller, asks, byRequest, "is older than the request's max-age")
 	case asks.onlyIfCached:
@@ -106,7 +106,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodHead:
 		h.bypass(w, r, caller, byHead, "is not stored, and HEAD has no body to store")
 	default:
-		h.miss(w, r, key, shape, caller)
+		h.miss(w, r, key, shape, caller, asks)
 	}
 }
 
@@ -169,6 +169,7 @@ func (h *Handler) hit(w http.ResponseWriter, r *http.Request, e *cache.Entry, ag
 // The kinds of reasons to go by the cache that are not those of a Shape.
 const (
 	byRequest = "request" // the request says no-cache
+	byToken   = "token"   // what is kept may be older than a token
 	byHead    = "head"    // HEAD, and the answer to GET is not stored
 	bySchema  = "schema"  // the schema was read again meanwhile
 	byShared  = "shared"  // the answer that it waited for was not stored
@@ -186,7 +187,7 @@ func (h *Handler) bypass(w http.ResponseWriter, r *http.Request, caller *auth.Ca
 }
 
 // miss fetches the answer, or waits for who does.
-func (h *Handler) miss(w http.ResponseWriter, r *http.Request, key cache.Key, shape Shape, caller *auth.Caller) {
+func (h *Handler) miss(w http.ResponseWriter, r *http.Request, key cache.Key, shape Shape, caller *auth.Caller, asks directives) {
 	ctx, cancel := context.WithTimeout(r.Context(), h.options.Wait)
 	defer cancel()
 	// Who fetches may leave on the way: then one of those who waited tries once more. After that each is on its own, as an
@@ -203,6 +204,10 @@ func (h *Handler) miss(w http.ResponseWriter, r *http.Request, key cache.Key, sh
 			return
 		}
 		e, err := fill.Wait(ctx)
+		if e != nil && !asks.mayHave(e) {
+			h.bypass(w, r, caller, byToken, unfollowed)
+			return
+		}
 		if e != nil {
 			h.hit(w, r, e, e.Confirmed(), shape, caller)
 			return
@@ -230,7 +235,7 @@ func (h *Handler) fetch(w http.ResponseWriter, r *http.Request, fill *cache.Fill
 		rec.pass()
 		return
 	}
-	a.publish(shape)
+	a.publish(shape, h.options.Token.Field)
 	a.label(h.options.Tags, shape.Tags())
 	e := fill.End(a)
 	header := w.Header()
@@ -247,10 +252,11 @@ func (h *Handler) fetch(w http.ResponseWriter, r *http.Request, fill *cache.Fill
 	a.serve(w, r, nil, caller)
 }
 
-// directives are those of a request's Cache-Control that matter here (RFC 9111, section 5.2.1).
+// directives are those of a request's Cache-Control that matter here (RFC 9111, section 5.2.1), and whether it has a Token.
 type directives struct {
 	noCache, onlyIfCached bool
 	maxAge                int // seconds
+	token                 bool
 }
 
 func requestDirectives(header http.Header) directives {

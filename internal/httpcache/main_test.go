@@ -23,7 +23,7 @@ type upTo uint32
 func (s upTo) Saw(m cache.Mark) bool { return m.Xid <= uint32(s) }
 
 // source answers what the test says, and tells paths apart: those that begin with /own are each caller's own, and those
-// that begin with /never are not kept.
+// that begin with /never are not kept. Those that begin with /limited are kept for an hour, whatever changes.
 type source struct {
 	calls  atomic.Int64
 	answer func(w http.ResponseWriter, r *http.Request, call int64)
@@ -32,7 +32,11 @@ type source struct {
 }
 
 func (s *source) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if f := cache.FillFrom(r.Context()); f != nil {
+	switch f := cache.FillFrom(r.Context()); {
+	case f == nil:
+	case strings.HasPrefix(r.URL.Path, "/limited"):
+		f.Limit(time.Hour)
+	default:
 		f.Depend(upTo(s.xid.Load()), cache.Watch{Table: items})
 	}
 	s.answer(w, r, s.calls.Add(1))

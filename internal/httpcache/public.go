@@ -21,8 +21,8 @@ const (
 )
 
 // publish lets caches on the way keep the answer, where the shape says so. Then they have to know all headers that other
-// answers can come of.
-func (a *answer) publish(s Shape) {
+// answers can come of: also that of a Token, so that a token is answered by what is at least as new.
+func (a *answer) publish(s Shape, token string) {
 	public, maxAge := s.Public()
 	if !public || a.status >= http.StatusBadRequest {
 		return
@@ -31,7 +31,11 @@ func (a *answer) publish(s Shape) {
 	if maxAge >= time.Second {
 		a.public = []string{"public, max-age=" + strconv.FormatInt(int64(maxAge/time.Second), 10)}
 	}
-	a.vary = append(a.vary, "Authorization, Accept-Profile, Origin") // CORS answers by Origin
+	vary := "Authorization, Accept-Profile, Origin" // CORS answers by Origin
+	if token != "" {
+		vary += ", " + token
+	}
+	a.vary = append(a.vary, vary)
 }
 
 // control is Cache-Control of the answer.

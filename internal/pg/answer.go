@@ -61,9 +61,11 @@ func (t *trip) handle(m pgproto3.BackendMessage, failed bool) error {
 		switch s := t.steps[t.at]; {
 		case failed || s.statement == internal:
 		case s.statement == position:
-			t.wal = parsePosition(m.Values)
+			t.outcome.position = parsePosition(m.Values)
+		case s.statement == called:
+			t.takeSaw(m.Values)
 		case s.statement == replayed:
-			t.wal = parsePosition(m.Values[len(m.Values)-1:])
+			t.replayed = parseLSN(string(m.Values[len(m.Values)-1]))
 		default:
 			return t.interruptOn(t.sinkOf(s).Row(s.statement, m.Values))
 		}

@@ -23,20 +23,20 @@ type Batch struct {
 // Batch runs f in one transaction and commits it when f returns nil, unless a Write decided otherwise. It begins anew as
 // a Write does, once: then f is called again. Errors are those of Write, and what f returned.
 func (db *DB) Batch(ctx context.Context, f func(*Batch) error) error {
-	position, again, err := db.attemptBatch(ctx, f)
+	o, again, err := db.attemptBatch(ctx, f)
 	if again {
-		position, _, err = db.attemptBatch(ctx, f)
+		o, _, err = db.attemptBatch(ctx, f)
 	}
 	if err == nil {
-		db.committed(ctx, position)
+		db.tell(ctx, o)
 	}
 	return err
 }
 
-func (db *DB) attemptBatch(ctx context.Context, f func(*Batch) error) (position uint64, again bool, err error) {
+func (db *DB) attemptBatch(ctx context.Context, f func(*Batch) error) (o outcome, again bool, err error) {
 	conn, err := db.acquire(ctx)
 	if err != nil {
-		return 0, false, err
+		return outcome{}, false, err
 	}
 	t := db.newTrip(conn)
 	defer t.end(db)
@@ -47,12 +47,12 @@ func (db *DB) attemptBatch(ctx context.Context, f func(*Batch) error) (position 
 	cancelled := t.unwatch()
 	switch {
 	case err != nil && cancelled:
-		return 0, false, ctx.Err()
+		return outcome{}, false, ctx.Err()
 	case err != nil || !b.begun:
-		return 0, b.again, err
+		return outcome{}, b.again, err
 	}
 	err = t.conclude(nil, func() (bool, error) { return !b.rollback, nil }, db.commitGrace)
-	return t.wal, false, err
+	return t.outcome, false, err
 }
 
 // Read is DB.Read in the transaction. What it writes is undone.

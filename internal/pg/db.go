@@ -35,8 +35,8 @@ type Options struct {
 	// Logger is told when the database goes away and comes back; nobody when nil.
 	Logger *slog.Logger
 	// Committed, if not nil, is called after every COMMIT of a Write, Batch or Transact, before they return, with a position
-	// in the WAL after it; 0 where that is not known.
-	Committed func(ctx context.Context, position uint64)
+	// in the WAL after it; the zero value where that is not known. The context is that of the call.
+	Committed func(ctx context.Context, position Position)
 	// Trace, if not nil, is called around every Read. It gets the main statement and gives what to call at its end.
 	Trace func(ctx context.Context, sql string) (context.Context, func(error))
 }

@@ -98,7 +98,7 @@ func (t *trip) together(ctx context.Context, group []fellow, grace time.Duration
 	}
 	err = t.conclude(nil, func() (bool, error) { return true, nil }, grace)
 	for _, f := range group {
-		f.tx.position = t.wal
+		f.tx.outcome = t.outcome
 	}
 	var refused *Error
 	return errors.As(err, &refused), err

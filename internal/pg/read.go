@@ -44,14 +44,14 @@ func (db *DB) do(ctx context.Context, tx *Tx, statements []Statement, sink Sink,
 		tx.replayed = 0
 	}
 	if decide != nil { // several reads may share a Tx
-		tx.position = 0
+		tx.outcome = outcome{}
 	}
 	again, err := db.attempt(ctx, tx, statements, sink, decide, share)
 	if again {
 		_, err = db.attempt(ctx, tx, statements, sink, decide, false)
 	}
 	if err == nil && decide != nil {
-		db.committed(ctx, tx.position)
+		db.tell(ctx, tx.outcome)
 	}
 	return err
 }
@@ -90,11 +90,11 @@ func (db *DB) attempt(ctx context.Context, tx *Tx, statements []Statement, sink 
 	switch {
 	case err == nil && t.hold:
 		err = t.conclude(tx, decide, db.commitGrace)
-		tx.position = t.wal
+		tx.outcome = t.outcome
 		return false, err
 	case err == nil:
 		if db.options.Standby && tx.begin() == "" { // else the statements have the snapshot that the settings had
-			tx.replayed = t.wal
+			tx.replayed = t.replayed
 		}
 		return false, nil
 	case cancelled:

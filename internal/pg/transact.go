@@ -19,13 +19,8 @@ func (db *DB) Transact(ctx context.Context, tx *Tx, f func(PgxTx) error) error {
 		options.AccessMode = pgx.ReadOnly
 	}
 	err := db.transact(ctx, options, func(t pgx.Tx) error { return tx.setUp(ctx, t) }, f)
-	if err == nil && tx.ReadWrite && db.options.Committed != nil {
-		var position uint64
-		if position, err = db.Position(ctx); err != nil {
-			db.options.Logger.Warn("the position after a commit is not known", "error", err)
-		}
-		db.options.Committed(ctx, position)
-		return nil
+	if err == nil && tx.ReadWrite {
+		db.CommittedBefore(ctx)
 	}
 	return err
 }

@@ -45,14 +45,16 @@ type trip struct {
 	tooLarge error // what cannot be encoded
 
 	// Of the answer.
-	member int    // whose messages are being made, in a group of writes
-	at     int    // the step that is being answered
-	bound  int    // how many steps the server has begun to execute
-	status byte   // of the transaction as the last ReadyForQuery has it, 0 while there is more to come
-	loss   error  // why the connection is of no use any more
-	wal    uint64 // the position that a step has asked for
-	commit int    // the step of COMMIT
-	sunk   bool   // the sink has got something
+	outcome  outcome
+	replayed uint64    // by a standby, before the statements
+	member   int       // whose messages are being made, in a group of writes
+	at       int       // the step that is being answered
+	bound    int       // how many steps the server has begun to execute
+	status   byte      // of the transaction as the last ReadyForQuery has it, 0 while there is more to come
+	loss     error     // why the connection is of no use any more
+	commit   int       // the step of COMMIT
+	saw      *Snapshot // Tx.PreRequestSaw
+	sunk     bool      // the sink has got something
 
 	// Messages to encode; as locals they would be allocated.
 	parse  pgproto3.Parse
@@ -71,6 +73,7 @@ type step struct {
 const (
 	internal = -1
 	position = -2 // its one row is a position in the WAL
+	called   = -4 // the pre-request function; its row ends in a snapshot
 	replayed = -3 // the last column of its one row is replayedColumn
 )
 
@@ -145,10 +148,7 @@ func (t *trip) queue(tx *Tx, statements []Statement) {
 		t.settings.unset(name)
 	}
 	t.queueSettings()
-	if tx.PreRequest != "" {
-		t.settings.sql = append(append(append(t.settings.sql[:0], "select "...), tx.PreRequest...), "()"...)
-		t.sendText(t.settings.sql, tx.Role, tx.SearchPath, nil)
-	}
+	t.queuePreRequest(tx)
 	for i := range statements {
 		t.send(i, statementKey{statements[i].SQL, tx.Role, tx.SearchPath}, statements[i].Args, statements[i].Formats)
 	}

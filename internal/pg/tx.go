@@ -24,11 +24,14 @@ type Tx struct {
 	ReadWrite bool
 	// PreRequest is the quoted name of a function to call first, or empty.
 	PreRequest string
+	// PreRequestSaw, if not nil, is set to the snapshot of the statement that calls PreRequest. The function has seen all that
+	// this could see, and perhaps more; the statements after it may have seen what the function has not.
+	PreRequestSaw *Snapshot
 	// Guard is for Write, and nil for most.
 	Guard *Guard
 
-	position uint64 // in the WAL, after the commit of a Write
-	replayed uint64 // in the WAL: see Replayed
+	outcome  outcome // of a Write
+	replayed uint64  // in the WAL: see Replayed
 }
 
 // Statement is one statement with its arguments in text form; a nil argument is NULL.

@@ -47,11 +47,15 @@ func (t *trip) conclude(tx *Tx, decide Decide, grace time.Duration) error {
 		err = t.exchange()
 		t.dropRefused()
 	}
+	if commit && t.at > t.commit {
+		t.outcome.committed = true
+		if err != nil { // it is what came after that has failed
+			t.options.Logger.Warn(positionUnknown, "error", err)
+		}
+		return nil
+	}
 	var lost *LostError
 	if commit && errors.As(err, &lost) {
-		if t.at > t.commit {
-			return nil // it is what came after that was lost
-		}
 		lost.CommitUnknown = true
 	}
 	return err

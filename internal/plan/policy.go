@@ -100,6 +100,12 @@ func (f *fillBuilder) settle(calls bool) {
 	}
 }
 
+// Public reports whether caches on the way may keep answers of a relation.
+func (p Policies) Public(n schema.Name) bool {
+	public := p.of(n).Public
+	return public != nil && *public
+}
+
 // off is true where the policy of a relation forbids to keep answers.
 func (p Policies) off(n schema.Name) bool {
 	cached := p.of(n).Cache

@@ -62,11 +62,12 @@ func (p *proxy) accept() {
 
 func (p *proxy) serve(client net.Conn) {
 	defer func() { _ = client.Close() }()
-	if !p.enter(client) {
+	target := p.enter(client)
+	if target == nil {
 		return
 	}
 	defer p.leave(client)
-	network, address := pgconn.NetworkAddress(p.target.Host, p.target.Port)
+	network, address := pgconn.NetworkAddress(target.Host, target.Port)
 	server, err := net.Dial(network, address)
 	if err != nil {
 		return
@@ -82,14 +83,15 @@ func (p *proxy) serve(client net.Conn) {
 	both.Wait()
 }
 
-func (p *proxy) enter(c net.Conn) bool {
+// enter says where a connection leads; nil for one that is refused.
+func (p *proxy) enter(c net.Conn) *pgconn.Config {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.refuses || p.gone {
-		return false
+		return nil
 	}
 	p.conns[c] = true
-	return true
+	return p.target
 }
 
 func (p *proxy) leave(c net.Conn) {
@@ -134,6 +136,17 @@ func (p *proxy) cut() {
 			_ = c.Close()
 		}
 	})
+}
+
+// redirect leads to another server from now on.
+func (p *proxy) redirect(t testing.TB, dsn string) {
+	t.Helper()
+	config, err := pgconn.ParseConfig(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.set(func() { p.target = config })
+	p.cut()
 }
 
 func (p *proxy) set(change func()) {

@@ -96,6 +96,7 @@ func promised() map[string]string {
 	return map[string]string{
 		"B1":         "no hit misses a commit that was acknowledged longer than a second before",
 		"B2":         "when writers pause, all that is kept is what the database answers",
+		"B3":         "who brings the token of a write never sees what was there before, whichever instance is asked",
 		"B4":         "everybody gets what he would get without the cache; a policy counts after a second, a membership after three",
 		"B5":         "when changes cannot be heard of, the cache is not asked, and gets well by itself",
 		"B6":         "a program that was killed leaves nothing that keeps the database's log",

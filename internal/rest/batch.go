@@ -155,7 +155,9 @@ func (o *operation) request(whole *http.Request) (*http.Request, error) {
 	info := &telemetry.Request{ID: requestID(telemetry.RequestFrom(whole.Context()))}
 	r := whole.WithContext(info.Bind(whole.Context()))
 	r.Method, r.URL, r.RequestURI, r.Header = o.Method, u, o.Path, header
-	r.Body, r.ContentLength, r.TransferEncoding = io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil
+	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	r.Body, _ = r.GetBody()
+	r.ContentLength, r.TransferEncoding = int64(len(body)), nil
 	if isBatch(r) {
 		return nil, badBatch("a batch cannot hold a batch", "Send its operations as some of this one's")
 	}
@@ -201,6 +203,9 @@ func (h *Handler) together(ctx context.Context, requests []*http.Request, result
 	failed := -1
 	err = h.db.Batch(ctx, func(b *pg.Batch) error {
 		for i, r := range requests {
+			if r.Body, err = r.GetBody(); err != nil { // it may have been read: the transaction can begin anew
+				return err
+			}
 			w := newRecorder()
 			if err := h.serveOn(b, true, w, r); err != nil {
 				e := h.refusal(r, err)

@@ -66,6 +66,7 @@ func (a *answer) runFill(db reader, unkeyed bool, key [][]byte) error {
 	a.args = s.Args
 	a.statements = append(a.statements[:0], s)
 	a.filling = true
+	a.tx.PreRequestSaw = &a.before
 	return db.Read(a.r.Context(), &a.tx, a.statements, a)
 }
 
@@ -109,7 +110,7 @@ func (a *answer) depend(f *cache.Fill, seen cache.Stamp, unkeyed bool) {
 			d.level(&p.Levels[i], &shown[i])
 		}
 	}
-	if d.unknown {
+	if d.unknown || !a.dependBefore(f) {
 		return
 	}
 	if p.Keeping.TTL > 0 {

@@ -23,6 +23,8 @@ type Options struct {
 	ExtraSearchPath []string
 	// PreRequest is the function called before every statement (db-pre-request), or the zero Name.
 	PreRequest schema.Name
+	// PreRequestReads is what it looks at, or nil where that is not known: then nothing is kept.
+	PreRequestReads *PreRequestReads
 	// AppSettings are app.settings.* of the configuration.
 	AppSettings []pg.Setting
 	// RoleDefaults are settings that a role has unless its own say otherwise.

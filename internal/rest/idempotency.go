@@ -144,6 +144,7 @@ func (o *once) replay(a *answer) error {
 			Hint:    "Read what it wrote, or send Prefer: return=minimal with the next",
 		}
 	}
+	a.Handler.db.CommittedBefore(a.r.Context()) // perhaps on another instance
 	a.info.MarkTiming(telemetry.PhaseTransaction)
 	h := a.w.Header()
 	for name, values := range kept.Header {

@@ -131,7 +131,8 @@ type answer struct {
 	filling bool // the statement is that of a plan.Fill
 	stamp   []byte
 	keys    []byte
-	changes int64 // of the schema
+	changes int64       // of the schema
+	before  pg.Snapshot // of the call of the pre-request function
 }
 
 const noTotal = -1

@@ -84,8 +84,9 @@ func (s *Shape) look(r *http.Request, catalog *Catalog) (kind, because string) {
 	case rangedHead(r):
 		return byTarget, "is a HEAD with a Range, which counts for GET only"
 	}
-	if h.preRequest != "" {
-		return byPreRequest, "calls the pre-request function"
+	called := h.preRequestReach(catalog)
+	if called.Opaque != "" {
+		return byPreRequest, called.Opaque
 	}
 	get := *r
 	get.Method = http.MethodGet // HEAD is answered by the answer to GET
@@ -117,6 +118,7 @@ func (s *Shape) look(r *http.Request, catalog *Catalog) (kind, because string) {
 		return byTime, "compares with a time that moves on"
 	default:
 		s.settings, s.keeping, s.tables = f.Settings, f.Keeping, f.AllTables()
+		s.after(called)
 	}
 	return "", ""
 }
@@ -173,10 +175,13 @@ func (s *Shape) Public() (public bool, maxAge time.Duration) {
 func (s *Shape) Tags() []string {
 	tags := make([]string, len(s.keeping.Relations))
 	for i, n := range s.keeping.Relations {
-		tags[i] = url.PathEscape(n.Schema) + "." + url.PathEscape(n.Name)
+		tags[i] = Tag(n)
 	}
 	return tags
 }
+
+// Tag is that of a relation, as Shape.Tags has it.
+func Tag(n schema.Name) string { return url.PathEscape(n.Schema) + "." + url.PathEscape(n.Name) }
 
 // Settings are what policies and views read, and what the configuration adds.
 func (s *Shape) Settings() []schema.SettingRead { return s.settings }

@@ -18,6 +18,8 @@ type Options struct {
 	ExtraSearchPath []string
 	// HoistedSettings (db-hoisted-tx-settings) are the names of function settings that apply to the whole transaction.
 	HoistedSettings []string
+	// Inputs are relations of any schema whose Reach is wanted.
+	Inputs []Name
 	// Generation is copied to the snapshot.
 	Generation uint64
 }
@@ -53,6 +55,7 @@ func Load(ctx context.Context, q pg.Querier, o Options) (*Snapshot, error) {
 		{"computed relationships", l.computedRelationships},
 		{"functions", l.functions},
 		{"computed fields", l.computedFields},
+		{"inputs", l.readInputs},
 		{"what is behind relations and functions", l.readReach},
 		{"representations", l.representations},
 		{"media handlers", l.mediaHandlers},
@@ -78,6 +81,7 @@ type loader struct {
 	foreign  []foreignKey
 	viewDeps *viewDependencies
 	computed []*Relationship
+	inputs   map[Name]uint32
 	graph    reachGraph
 	enums    map[uint32][]string // labels by type
 	texts    map[string]string
@@ -87,6 +91,7 @@ func (l *loader) finish() {
 	l.setViewPrimaryKeys()
 	l.setIndexes()
 	l.setReach()
+	l.setInputs()
 	l.snapshot.Relationships = l.relationships()
 }
 

@@ -65,6 +65,9 @@ func (l *loader) readReach(ctx context.Context, q pg.Querier) error {
 			functions = append(functions, f.oid)
 		}
 	}
+	for _, oid := range l.inputs {
+		relations = append(relations, oid)
+	}
 	for _, overloads := range l.snapshot.Functions {
 		for _, f := range overloads {
 			functions = append(functions, f.OID)

@@ -37,6 +37,9 @@ type Snapshot struct {
 	// MediaHandlers by (relation or function return) and media type.
 	MediaHandlers map[MediaHandlerKey]MediaHandler
 
+	// Inputs tells what is behind those of Options.Inputs that exist.
+	Inputs map[Name]Reach
+
 	hints hints
 }
 
