@@ -4,10 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"math"
 	"net/http"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -34,6 +31,11 @@ type Options struct {
 	Metrics *telemetry.Metrics
 	// Tags are the header fields that tell what an answer is about.
 	Tags TagFields
+	// Limited is true where some shapes are: then answers may be kept while the cache is not open.
+	Limited bool
+	// Background calls a function on a goroutine of its own, with a context that ends with the server, or returns false if it
+	// cannot do so now. nil never can.
+	Background func(func(context.Context)) bool
 	// Generation is part of every key: handlers whose sources answer differently have different ones.
 	Generation uint64
 }
@@ -67,12 +69,18 @@ func New(o Options) *Handler {
 
 // ServeHTTP answers a request whose caller is known.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead || !h.options.Cache.IsOpen() {
+	open := h.options.Cache.IsOpen()
+	if r.Method != http.MethodGet && r.Method != http.MethodHead || !open && !h.options.Limited {
 		h.options.Source.ServeHTTP(w, r)
 		return
 	}
 	caller := auth.CallerFrom(r.Context())
 	if caller == nil { // the source knows what to say
+		h.options.Source.ServeHTTP(w, r)
+		return
+	}
+	key, shape := h.find(r)
+	if !open && !shape.Limited() {
 		h.options.Source.ServeHTTP(w, r)
 		return
 	}
@@ -85,20 +93,28 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.forward(w, r, caller, asks, byRequest, "If-None-Match cannot be read")
 		return
 	}
-	key, shape := h.find(r)
 	if kind, because := shape.Bypass(); because != "" {
 		h.forward(w, r, caller, asks, kind, because)
 		return
 	}
 	e, age := h.options.Cache.GetConfirmed(key)
-	if e != nil && seconds(age) <= asks.maxAge {
+	switch {
+	case e == nil:
+		x := exchange{h, r, key, shape, caller, asks}
+		x.late(w)
+	case seconds(age) > asks.maxAge:
+		h.forward(w, r, caller, asks, byRequest, "is older than the request's max-age")
+	case asks.minFresh > 0 && !asks.staysFresh(e):
+		h.forward(w, r, caller, asks, byRequest, "is not fresh for as long as the request's min-fresh")
+	default:
 		h.hit(w, r, e, age, shape, caller)
-		return
 	}
+}
+
+// fill answers where nothing that is kept may be served. forward is why, as in Cache-Status.
+func (h *Handler) fill(w http.ResponseWriter, r *http.Request, key cache.Key, shape Shape, caller *auth.Caller, asks directives, forward string) {
 	kind, because := shape.Unfollowed()
 	switch {
-	case e != nil:
-		h.forward(w, r, caller, asks, byRequest, "is older than the request's max-age")
 	case asks.onlyIfCached:
 		h.refuse(w)
 	case because != "":
@@ -106,7 +122,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodHead:
 		h.bypass(w, r, caller, byHead, "is not stored, and HEAD has no body to store")
 	default:
-		h.miss(w, r, key, shape, caller)
+		h.miss(w, r, key, shape, caller, forward)
 	}
 }
 
@@ -157,7 +173,7 @@ func (h *Handler) hit(w http.ResponseWriter, r *http.Request, e *cache.Entry, ag
 	info.SetRole(caller.Role)
 	header := w.Header()
 	if !h.options.Silent {
-		header["Cache-Status"] = statusHit
+		header["Cache-Status"] = statusOfHit(e)
 	}
 	header["Age"] = ageField(age)
 	if timing := info.ServerTiming(); timing != "" {
@@ -169,6 +185,7 @@ func (h *Handler) hit(w http.ResponseWriter, r *http.Request, e *cache.Entry, ag
 // The kinds of reasons to go by the cache that are not those of a Shape.
 const (
 	byRequest = "request" // the request says no-cache
+	byClosed  = "closed"  // the cache is not open
 	byHead    = "head"    // HEAD, and the answer to GET is not stored
 	bySchema  = "schema"  // the schema was read again meanwhile
 	byShared  = "shared"  // the answer that it waited for was not stored
@@ -186,7 +203,7 @@ func (h *Handler) bypass(w http.ResponseWriter, r *http.Request, caller *auth.Ca
 }
 
 // miss fetches the answer, or waits for who does.
-func (h *Handler) miss(w http.ResponseWriter, r *http.Request, key cache.Key, shape Shape, caller *auth.Caller) {
+func (h *Handler) miss(w http.ResponseWriter, r *http.Request, key cache.Key, shape Shape, caller *auth.Caller, forward string) {
 	ctx, cancel := context.WithTimeout(r.Context(), h.options.Wait)
 	defer cancel()
 	// Who fetches may leave on the way: then one of those who waited tries once more. After that each is on its own, as an
@@ -195,7 +212,7 @@ func (h *Handler) miss(w http.ResponseWriter, r *http.Request, key cache.Key, sh
 		fill, first := h.options.Cache.Fill(key)
 		switch {
 		case first && shape.Valid():
-			h.fetch(w, r, fill, shape, caller)
+			h.fetch(w, r, fill, shape, caller, forward)
 			return
 		case first: // the source has changed since the key was made
 			fill.Abandon()
@@ -215,11 +232,11 @@ func (h *Handler) miss(w http.ResponseWriter, r *http.Request, key cache.Key, sh
 }
 
 // fetch has the source answer, and keeps that if it may.
-func (h *Handler) fetch(w http.ResponseWriter, r *http.Request, fill *cache.Fill, shape Shape, caller *auth.Caller) {
+func (h *Handler) fetch(w http.ResponseWriter, r *http.Request, fill *cache.Fill, shape Shape, caller *auth.Caller, forward string) {
 	defer fill.Abandon()
 	rec := recorder{ResponseWriter: w, header: http.Header{}, most: h.options.MaxBody, caller: caller, passes: fill.Abandon}
 	if !h.options.Silent {
-		rec.status = []string{status("miss", "")}
+		rec.status = []string{status(forward, "")}
 	}
 	h.options.Source.ServeHTTP(&rec, r.WithContext(cache.WithFill(r.Context(), fill)))
 	if rec.passing {
@@ -239,36 +256,10 @@ func (h *Handler) fetch(w http.ResponseWriter, r *http.Request, fill *cache.Fill
 		if !e.Stored() {
 			detail = ""
 		}
-		header["Cache-Status"] = []string{status("miss", detail)}
+		header["Cache-Status"] = []string{status(forward, detail)}
 	}
 	if timing, ok := rec.header["Server-Timing"]; ok {
 		header["Server-Timing"] = timing
 	}
 	a.serve(w, r, nil, caller)
-}
-
-// directives are those of a request's Cache-Control that matter here (RFC 9111, section 5.2.1).
-type directives struct {
-	noCache, onlyIfCached bool
-	maxAge                int // seconds
-}
-
-func requestDirectives(header http.Header) directives {
-	d := directives{maxAge: math.MaxInt}
-	for _, line := range header["Cache-Control"] {
-		for part := range strings.SplitSeq(line, ",") {
-			name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
-			switch {
-			case strings.EqualFold(name, "no-cache"), strings.EqualFold(name, "no-store"):
-				d.noCache = true
-			case strings.EqualFold(name, "only-if-cached"):
-				d.onlyIfCached = true
-			case strings.EqualFold(name, "max-age"):
-				if n, err := strconv.ParseUint(strings.Trim(value, `"`), 10, 31); err == nil {
-					d.maxAge = min(d.maxAge, int(n))
-				}
-			}
-		}
-	}
-	return d
 }

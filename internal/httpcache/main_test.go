@@ -64,7 +64,12 @@ func (s shape) Bypass() (kind, because string) {
 
 func (s shape) Unfollowed() (kind, because string) { return "", "" }
 func (s shape) Public() (bool, time.Duration)      { return false, 0 }
-func (s shape) Tags() []string                     { return nil }
+
+func (s shape) Limited() bool { return strings.HasPrefix(s.path, "/limited") }
+
+func (s shape) Grace() (whileRevalidate, ifError time.Duration) { return 0, 0 }
+
+func (s shape) Tags() []string { return nil }
 
 func (s shape) AppendCaller(dst []byte, r *http.Request) []byte {
 	caller := auth.CallerFrom(r.Context())

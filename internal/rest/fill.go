@@ -17,6 +17,9 @@ const mostKeys = 1000
 // fill runs a read so that its answer can be kept: with the keys of its rows and the snapshot that they were seen in.
 func (a *answer) fill(f *cache.Fill, key [][]byte) error {
 	p := a.plan
+	if p.Fill.Keeping.Limited && !a.follows(p.Fill) {
+		return a.fillLimited(f, key)
+	}
 	unkeyed := p.Fill.Unkeyed != "" && p.unkeyed.has(a.tx.Role)
 	err := a.runFill(unkeyed, key)
 	if p.Fill.Unkeyed != "" && !unkeyed && denied(err) {
@@ -107,6 +110,9 @@ func (a *answer) depend(f *cache.Fill, unkeyed bool) {
 	}
 	if p.Keeping.TTL > 0 {
 		f.Limit(p.Keeping.TTL)
+	}
+	if p.Keeping.Limited {
+		limit(f, p)
 	}
 	if p.Keeping.Staleness > 0 {
 		f.Staleness(p.Keeping.Staleness)

@@ -53,6 +53,11 @@ type Options struct {
 	StreamStall time.Duration
 	// Published reports whether the changes of a table, given by its OID, are told to the cache. Without it nothing is kept.
 	Published func(table uint32) bool
+	// Outdated, if not nil, is called when a definition turns out to be newer than the catalog that requests are planned by.
+	Outdated func()
+	// Wrote, if not nil, is called after a commit and before its answer with the tables that may have been written; without
+	// any, all may have been.
+	Wrote func(tables ...uint32)
 	// PlanCache bounds the memory of the plan cache, in bytes; default 16 MiB, some 8000 plans.
 	PlanCache int
 	Logger    *slog.Logger
