@@ -26,6 +26,10 @@ type caching struct {
 	log    *slog.Logger
 	reload func() // asks for the catalog to be read again
 
+	renewals  *renewals
+	limits    atomic.Bool  // some answers are kept for a time
+	refreshed atomic.Int64 // Unix nanoseconds at which a definition was last found to be newer than the catalog
+
 	published  atomic.Pointer[map[uint32]feed.Table]
 	generation atomic.Uint64 // of configurations
 	patient    atomic.Int64  // Unix nanoseconds from which writes wait again
@@ -58,7 +62,7 @@ func newCaching(cfg Config, log *slog.Logger, reload func()) *caching {
 	if cfg.CacheMode == "off" {
 		return nil
 	}
-	k := &caching{log: log, reload: reload, beats: map[uint64]*cache.Heartbeat{}, problem: "not started"}
+	k := &caching{log: log, reload: reload, beats: map[uint64]*cache.Heartbeat{}, problem: "not started", renewals: newRenewals(cfg, log)}
 	k.cache = cache.New(cache.Options{Budget: cfg.cacheBudget(), Staleness: cfg.CacheStaleness})
 	k.feed = feed.New(feed.Options{DSN: cfg.feedDSN(), Clock: cache.SystemClock(), Logger: log, Active: k.active}, feed.Handlers{
 		Committed: k.committed, SchemaChanged: k.schemaChanged, Published: k.publish, RolesChanged: k.rolesChanged,
@@ -91,10 +95,11 @@ func (c Config) cacheBudget() uint64 {
 // requests, about 150 bytes of each, is a small part of the budget.
 func (k *caching) before(data *rest.Handler, cfg Config, metrics *telemetry.Metrics) *httpcache.Handler {
 	const fewest, most, bytesPerShape = 1 << 10, 1 << 16, 1 << 10
+	k.limits.Store(cfg.cachesForTTL())
 	return httpcache.New(httpcache.Options{
 		Cache: k.cache, Source: cachedSource{data}, Silent: cfg.SilentCache, Generation: k.generation.Add(1), Metrics: metrics,
 		Shapes: int(min(max(cfg.cacheBudget()/bytesPerShape, fewest), most)),
-		Tags:   cfg.tagFields(),
+		Tags:   cfg.tagFields(), Limited: cfg.cachesForTTL(), Background: k.renewals.start,
 	})
 }
 
@@ -115,6 +120,13 @@ func (k *caching) Published(table uint32) bool {
 
 // run follows the database until ctx ends, as soon as that is possible.
 func (k *caching) run(ctx context.Context, cfg Config) {
+	var renewals sync.WaitGroup
+	defer renewals.Wait()
+	renewals.Go(func() { k.renewals.run(ctx) })
+	if cfg.CacheMode == "ttl" {
+		k.setProblem("cache-mode is ttl: nothing tells what changes; for exact answers of all other relations set it to auto, and run `slipstream cache install`")
+		return
+	}
 	const look = 30 * time.Second
 	told := ""
 	for {

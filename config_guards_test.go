@@ -19,7 +19,7 @@ func TestGuardsFromAnySource(t *testing.T) {
 		},
 		"plain": {},
 		"news": {
-			Cache: new(false), CacheTTL: new(time.Minute), CacheStaleness: new(250 * time.Millisecond), CachePublic: new(true),
+			Cache: new("off"), CacheTTL: new(time.Minute), CacheStaleness: new(250 * time.Millisecond), CachePublic: new(true),
 			CacheMaxAge: new(time.Duration(0)), CacheVaryClaims: &[]string{"org", "team"},
 		},
 	}
@@ -76,10 +76,10 @@ func TestGuardsUnset(t *testing.T) {
 
 func TestWrongGuards(t *testing.T) {
 	for text, want := range map[string]string{
-		`{"orders": {"max-row": 1}}`:              "orders: max-row: there is no such guard; write max-rows, max-embed-depth, indexed-filters-only, max-cost, statement-timeout, full-table-writes, cache, cache-ttl, cache-staleness, cache-public, cache-max-age, cache-vary-claims",
+		`{"orders": {"max-row": 1}}`:              "orders: max-row: there is no such guard; write max-rows, max-embed-depth, indexed-filters-only, max-cost, statement-timeout, full-table-writes, cache, cache-ttl, cache-stale-while-revalidate, cache-stale-if-error, cache-staleness, cache-public, cache-max-age, cache-vary-claims",
 		`{"orders": {"max-rows": "many"}}`:        `orders: max-rows: "many" is not a whole number`,
 		`{"orders": {"max-rows": [1]}}`:           "orders: max-rows: write a plain value; mappings, anchors, aliases and tags are not possible here",
-		`{"orders": {"cache": "maybe"}}`:          `orders: cache: "maybe" is neither on nor off; write one of them`,
+		`{"orders": {"cache": "maybe"}}`:          `orders: cache: "maybe" is not known; write on, off, ttl`,
 		`{"orders": {"cache-vary-claims": [[]]}}`: "orders: cache-vary-claims: write a plain value; mappings, anchors, aliases and tags are not possible here",
 		`{"orders": 5}`:                           "orders: write a mapping of guards, such as {max-rows: 100}",
 		`orders`:                                  "write a mapping of relations to guards, such as orders: {max-rows: 100}",

@@ -200,6 +200,7 @@ func (c Config) rest(s *Server) rest.Options {
 	}
 	if s.caching != nil {
 		o.Plan.Fills, o.Published = true, s.caching.Published
+		o.Wrote, o.Outdated = s.caching.wroteTo, s.caching.outdated
 	}
 	o.IgnoreIdempotencyKeys = c.IdempotencyKeys == "off"
 	o.AppSettings, o.RoleDefaults = c.settings()

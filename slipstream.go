@@ -63,7 +63,7 @@ func New(_ context.Context, cfg Config) (*Server, error) {
 	}
 	s.caching = newCaching(cfg, s.log, s.requestReload)
 	pool := cfg.pool(s.log, s.trace)
-	if s.caching != nil {
+	if s.caching != nil && cfg.CacheMode != "ttl" {
 		pool.Committed = s.caching.wrote
 	}
 	if s.db, err = pg.Open(pool); err != nil {
