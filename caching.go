@@ -26,9 +26,8 @@ type caching struct {
 	log    *slog.Logger
 	reload func() // asks for the catalog to be read again
 
-	renewals  *renewals
-	limits    atomic.Bool  // some answers are kept for a time
-	refreshed atomic.Int64 // Unix nanoseconds at which a definition was last found to be newer than the catalog
+	renewals *renewals
+	limits   atomic.Bool // some answers are kept for a time
 
 	published  atomic.Pointer[map[uint32]feed.Table]
 	generation atomic.Uint64 // of configurations
@@ -44,6 +43,9 @@ type caching struct {
 	used     uint64 // look-ups until the last heartbeat
 	idle     int    // heartbeats since anybody has used the cache
 	problem  string // why there is no feed
+
+	outdatedAt    time.Time // when a definition was last found to be newer than the catalog
+	outdatedSince int64
 }
 
 // awaitOwn is how long a write waits for its changes to come back before it is answered. After that, answers that could be

@@ -72,12 +72,19 @@ func (k *caching) wroteTo(tables ...uint32) {
 	k.cache.Wrote(ids...)
 }
 
-// outdated has the catalog read again, as a definition is newer. It is not known to be told of otherwise: where nothing is
-// installed in the database, nothing tells.
-func (k *caching) outdated() {
-	const pause = 5 * time.Second // a transaction that is under way for long can make definitions look newer than they are
-	now := time.Now().UnixNano()
-	if last := k.refreshed.Load(); now-last > int64(pause) && k.refreshed.CompareAndSwap(last, now) {
+// outdated has the catalog read again, as a definition is newer: where nothing is installed in the database, nothing else
+// tells. The catalog has seen all transactions before since. While one of them is under way for long, definitions look newer
+// than they are however often the catalog is read.
+func (k *caching) outdated(since int64) {
+	const pause, longPause = 5 * time.Second, time.Minute
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	wait := pause
+	if since == k.outdatedSince {
+		wait = longPause
+	}
+	if now := time.Now(); now.Sub(k.outdatedAt) >= wait {
+		k.outdatedSince, k.outdatedAt = since, now
 		k.reload()
 	}
 }

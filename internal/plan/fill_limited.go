@@ -88,8 +88,8 @@ func (f *fillBuilder) limitedStatement(out *Read) (string, []Arg) {
 	})
 }
 
-// putNewer counts the policies, views and functions that a transaction has written which the catalog may not have seen: one
-// from Options.ChangesSince on. xmin is the low half of a transaction id, and that of a row that is visible is less than two
+// putNewer counts the policies, views and functions, and casts of the user's, which to_json looks for, that a transaction has
+// written which the catalog may not have seen: one from Options.ChangesSince on. xmin is the low half of a transaction id, and that of a row that is visible is less than two
 // to the 32 before the snapshot's end. Policies that are gone, and row level security that was switched off, leave answers
 // that depend on less.
 func (s *sqlBuilder) putNewer(d *schema.Definitions) {
@@ -97,7 +97,8 @@ func (s *sqlBuilder) putNewer(d *schema.Definitions) {
 	s.put("(SELECT pg_catalog.count(*) FROM (",
 		"SELECT xmin FROM pg_catalog.pg_policy WHERE polrelid = ", relations,
 		" UNION ALL SELECT xmin FROM pg_catalog.pg_rewrite WHERE ev_class = ", relations,
-		" UNION ALL SELECT xmin FROM pg_catalog.pg_proc WHERE oid = ", oidArray(d.Functions), ") d, ",
+		" UNION ALL SELECT xmin FROM pg_catalog.pg_proc WHERE oid = ", oidArray(d.Functions),
+		" UNION ALL SELECT xmin FROM pg_catalog.pg_cast WHERE oid >= 16384) d, ",
 		"(SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::bigint AS xmax) e ",
 		"WHERE e.xmax - ((e.xmax - d.xmin::text::bigint) & 4294967295) >= ")
 	s.bind(Arg{Kind: ArgSchemaChanges})

@@ -35,7 +35,7 @@ func (a *answer) fillLimited(f *cache.Fill, key [][]byte) error {
 		return a.explainKeyset(p, err)
 	case a.changes != 0:
 		if a.options.Outdated != nil {
-			a.options.Outdated()
+			a.options.Outdated(a.catalog.Changes.Since)
 		}
 		return nil // the key may be of other policies than the rows
 	}

@@ -53,8 +53,9 @@ type Options struct {
 	StreamStall time.Duration
 	// Published reports whether the changes of a table, given by its OID, are told to the cache. Without it nothing is kept.
 	Published func(table uint32) bool
-	// Outdated, if not nil, is called when a definition turns out to be newer than the catalog that requests are planned by.
-	Outdated func()
+	// Outdated, if not nil, is called when a definition turns out to be newer than the catalog that requests are planned by, with
+	// its SchemaChanges.Since.
+	Outdated func(since int64)
 	// Wrote, if not nil, is called after a commit and before its answer with the tables that may have been written; without
 	// any, all may have been.
 	Wrote func(tables ...uint32)
