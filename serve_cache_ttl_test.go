@@ -297,3 +297,77 @@ func TestTTLHerd(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 }
+
+// Kept or not, an answer is the same, whatever is asked for.
+func TestTTLAnswersAreTheSame(t *testing.T) {
+	s := serve(t, `
+		create table maker (id int primary key, name text);
+		create table item (id int primary key, maker int references maker, name text, at timestamptz default '2020-01-01');
+		create table tag (name text primary key);
+		create table tagged (item int references item, tag text references tag, primary key (item, tag));
+		insert into maker values (1, 'A'), (2, 'B');
+		insert into item select n, 1 + n % 2, 'item ' || n from generate_series(1, 20) n;
+		insert into tag values ('x'), ('y');
+		insert into tagged values (1, 'x'), (2, 'x'), (2, 'y');`, modeTTL, everything)
+	for _, headers := range [][]string{{}, {"Prefer: count=exact"}, {"Accept: text/csv"}, {"Accept: application/vnd.pgrst.object+json"}, {"Range: 1-2"}, {"Prefer: pagination=cursor"}} {
+		for _, path := range []string{
+			"/item?order=id&limit=3", "/item?select=id,maker(name)&order=id.desc&limit=2&offset=1", "/maker?select=*,item(id)&id=eq.1",
+			"/item?select=id,tag(name)&order=id&limit=3", "/item?select=id,maker!inner(name)&maker.name=eq.A", "/maker?select=id,...item(name)",
+			"/item?at=lt.now&select=id&limit=2&order=id", "/item?select=count()", "/item?id=eq.99", "/item?id=eq.7",
+		} {
+			plain := s.get(path, append(headers, "Cache-Control: no-cache")...)
+			first := s.get(path, headers...)
+			first.check(t, plain.StatusCode, plain.body, "Content-Range: "+plain.Header.Get("Content-Range"))
+			again := s.get(path, headers...)
+			again.check(t, plain.StatusCode, plain.body, "Content-Range: "+plain.Header.Get("Content-Range"),
+				"Content-Type: "+plain.Header.Get("Content-Type"))
+			kept := strings.HasSuffix(first.Header.Get("Cache-Status"), "stored")
+			if hit := strings.Contains(again.Header.Get("Cache-Status"), "; hit; ttl="); hit != kept {
+				t.Errorf("%s %v: %s, then %s", path, headers, first.Header["Cache-Status"], again.Header["Cache-Status"])
+			}
+			if !kept && plain.StatusCode == 200 && !strings.Contains(fmt.Sprint(headers), "csv") {
+				t.Errorf("%s %v: %s", path, headers, first.Header["Cache-Status"])
+			}
+		}
+	}
+}
+
+// What a Go handler has written, it alone knows.
+func TestOwnTransactionsDropTTLAnswers(t *testing.T) {
+	s := newSite(t, limitedTables)
+	modeTTL(&s.config)
+	everything(&s.config)
+	s.add = func(server *slipstream.Server) {
+		server.Handle("POST /touch", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			err := slipstream.DBFrom(r.Context()).Transaction(r.Context(), slipstream.ReadWrite, func(tx slipstream.Tx) error {
+				_, err := tx.Exec(r.Context(), "update api.item set name = 'touched' where id = 1")
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		}))
+	}
+	s.run()
+	s.ready()
+	s.limitedHit("/item?id=eq.1")
+	s.post("/touch", "")
+	s.get("/item?id=eq.1").check(t, 200, `[{"id":1,"name":"touched"}]`, "Cache-Status: Slipstream; fwd=miss; stored")
+}
+
+// A schema that is read again leaves nothing of before.
+func TestReloadsDropTTLAnswers(t *testing.T) {
+	s := serve(t, limitedTables, modeTTL, everything)
+	s.limitedHit("/plain")
+	s.exec("update api.plain set n = 7; revoke select on api.item from ANON")
+	s.limitedHit("/plain").check(t, 200, `[{"id":1,"n":1}]`)
+	if err := s.ReloadSchema(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.get("/plain").check(t, 200, `[{"id":1,"n":7}]`, "Cache-Status: Slipstream; fwd=miss; stored")
+	s.config.Relations = map[string]slipstream.RelationGuards{"plain": {Cache: new("on"), CacheTTL: new(time.Hour)}}
+	if err := s.ReloadConfig(t.Context(), s.config); err != nil {
+		t.Fatal(err)
+	}
+	s.get("/plain").check(t, 200, "*", "Cache-Status:")
+}
