@@ -81,14 +81,20 @@ func (x *exchange) orElse(w http.ResponseWriter, e *cache.Entry, late time.Durat
 		x.stale(w, e, late, staleIfError)
 		return
 	}
-	attempt := &attempt{ResponseWriter: w, header: http.Header{}, forgiving: forgiving}
+	attempt := &attempt{ResponseWriter: w, header: http.Header{}}
+	attempt.forgives = func() bool { // what was dropped meanwhile is gone
+		now, _ := x.options.Cache.Late(x.key)
+		return forgiving && now == e
+	}
 	x.fill(attempt, x.r, x.key, x.shape, x.caller, x.asks, "stale")
 	x.drop(e, attempt.code)
 	if !attempt.failed {
 		return
 	}
 	kept.failed.Store(int64(e.Age()))
-	x.options.Metrics.CacheStale(staleIfError)
+	if late >= 0 {
+		x.options.Metrics.CacheStale(staleIfError)
+	}
 	header := w.Header()
 	if !x.options.Silent {
 		header["Cache-Status"] = []string{statusOfFailure(e, attempt.code)}
@@ -142,14 +148,14 @@ func (x *exchange) renew(old *cache.Entry) {
 	}
 }
 
-// attempt is a http.ResponseWriter that keeps a failure of the database to itself, if the caller is forgiving.
+// attempt is a http.ResponseWriter that keeps a failure of the database to itself, if it is forgiven.
 type attempt struct {
 	http.ResponseWriter
-	header    http.Header
-	forgiving bool
-	unheard   bool // there is nobody to answer
-	code      int
-	failed    bool
+	header   http.Header
+	forgives func() bool
+	unheard  bool // there is nobody to answer, and nothing to forgive
+	code     int
+	failed   bool
 }
 
 func (w *attempt) Header() http.Header { return w.header }
@@ -162,7 +168,7 @@ func (w *attempt) WriteHeader(code int) {
 		return
 	}
 	w.code = code
-	w.failed = w.forgiving && code >= http.StatusInternalServerError && apierr.Unavailable(apierr.CodeIn(w.header))
+	w.failed = !w.unheard && code >= http.StatusInternalServerError && apierr.Unavailable(apierr.CodeIn(w.header)) && w.forgives()
 	if !w.failed && !w.unheard {
 		merge(w.ResponseWriter.Header(), w.header)
 		w.ResponseWriter.WriteHeader(code)

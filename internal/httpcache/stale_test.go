@@ -196,6 +196,19 @@ func TestNothingDroppedIsStale(t *testing.T) {
 	s.get(t, "/limited").check(t, 503, "*", missed)
 }
 
+// That holds for what is dropped while the database fails, too.
+func TestNothingDroppedMeanwhileIsStale(t *testing.T) {
+	s := newLateRig(t, 0, time.Hour)
+	s.advance(2 * time.Minute)
+	fails := s.answer
+	s.answer = func(w http.ResponseWriter, r *http.Request, call int64) {
+		s.cache.Wrote(items)
+		fails(w, r, call)
+	}
+	s.fail = "PGRST001"
+	s.get(t, "/limited").check(t, 503, "*", "Cache-Status: Slipstream; fwd=stale", "Age:")
+}
+
 func TestRequestDirectivesOfLimitedAnswers(t *testing.T) {
 	for _, tc := range []struct {
 		directive           string
