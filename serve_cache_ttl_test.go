@@ -91,13 +91,13 @@ func TestModeTTLNeedsNothingOfTheDatabase(t *testing.T) {
 // Where changes are followed, what can be exact is, and the rest is kept for its time.
 func TestTTLBesideExactAnswers(t *testing.T) {
 	s := serveCached(t, limitedTables, everything)
-	s.limitedHit("/counted")
+	s.limitedHit("/ticking")
 	s.limitedHit("/plain")
 	e := s.explain("/plain", nil).Entry
 	if e == nil || !e.Limited || len(e.DependsOn) == 0 {
 		t.Errorf("what can be exact is not: %+v", e)
 	}
-	if e := s.explain("/counted", nil).Entry; e == nil || !e.Limited || len(e.DependsOn) != 0 || fmt.Sprint(e.Tags) != "[api.counted]" {
+	if e := s.explain("/ticking", nil).Entry; e == nil || !e.Limited || len(e.DependsOn) != 0 || fmt.Sprint(e.Tags) != "[api.item api.ticking]" {
 		t.Errorf("%+v", e)
 	}
 	s.exec("update api.plain set n = 2")

@@ -84,6 +84,15 @@ language sql volatile set search_path = pg_catalog, pg_temp as $$
 	insert into slipstream.schema_change values (pg_current_xact_id()::text::bigint) on conflict do nothing;
 $$;
 
+-- Reports that materialised views were refreshed, as the log itself tells nothing of their rows.
+create or replace function slipstream.cache_refreshed() returns void
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+begin
+	perform pg_logical_emit_message(true, 'ss.refresh', d.objid::text) from pg_event_trigger_ddl_commands() d;
+exception when others then
+	raise warning 'slipstream: cached answers may be outdated: %', sqlerrm;
+end $$;
+
 -- Reports a change of the schema, and never fails: it runs inside of everybody's commands. Objects of the session's own
 -- are nobody else's business. What a dropped object takes with it, such as its columns' defaults, is dropped with a
 -- report of its own or not worth one. Of other commands than DROP that touch no object, it is safer to tell. A partition
@@ -94,6 +103,10 @@ declare
 	report bool;
 	patience text := current_setting('lock_timeout');
 begin
+	if tg_event = 'ddl_command_end' and tg_tag = 'REFRESH MATERIALIZED VIEW' then
+		perform slipstream.cache_refreshed();
+		return;
+	end if;
 	begin
 		if tg_event = 'ddl_command_start' then
 			report := tg_tag = 'ALTER TABLE' and current_query() ~* 'concurrently';
@@ -139,7 +152,7 @@ begin
 end $$;
 
 revoke all on function slipstream.cache_eligible(), slipstream.cache_unpublish(bool), slipstream.cache_publish(bool),
-	slipstream.cache_note_change(), slipstream.cache_schema_changed() from public;
+	slipstream.cache_note_change(), slipstream.cache_refreshed(), slipstream.cache_schema_changed() from public;
 
 -- Triggers first: from here on, tables come and go as they should.
 drop event trigger if exists slipstream_cache_ddl;

@@ -20,7 +20,7 @@ type Reach struct {
 	// Opaque says in a few words why the rows may depend on more than Tables and Settings; empty if they do not.
 	Opaque string
 	// Personal says why they may depend on more of the caller and the request than the role and Settings; empty if they do not,
-	// though what is read may be Opaque: a materialised view, the clock.
+	// though what is read may be Opaque: a foreign table, the clock.
 	Personal string
 	// Definitions are what all of this was told from.
 	Definitions Definitions
@@ -169,8 +169,8 @@ func (w *reachWalk) relation(oid uint32) {
 			w.moves("reads a table whose changes are not logged")
 		}
 		w.reach.Tables = append(w.reach.Tables, oid)
-	case Materialized:
-		w.moves("reads a materialised view")
+	case Materialized: // it has rows of its own, which only REFRESH changes
+		w.reach.Tables = append(w.reach.Tables, oid)
 	case Foreign:
 		w.moves("reads a foreign table")
 	case View, Partitioned:
