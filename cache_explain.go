@@ -44,6 +44,10 @@ type CacheEntry struct {
 	Bytes uint64 `json:"bytes"`
 	// DependsOn is what drops it when it changes.
 	DependsOn []CacheDependency `json:"dependsOn"`
+	// Limited is true where it is served until it expires also if it is not certain that nothing has changed. Then purges of
+	// Tags drop it, and writes to them through this server.
+	Limited bool     `json:"limited,omitempty"`
+	Tags    []string `json:"tags,omitempty"`
 }
 
 // Kinds of reasons for going by the cache that are the server's, besides those of internal/rest and internal/httpcache.
@@ -64,7 +68,8 @@ func (s *Server) ExplainCache(r *http.Request) (CacheExplanation, error) {
 			return bypass(byHandler, "is answered by the program's own handler of "+pattern)
 		}
 	}
-	if status := s.CacheStatus(); status.Mode != "wal" {
+	status := s.CacheStatus()
+	if status.Mode == "off" || status.Mode == "none" {
 		return bypass(byClosed, "nothing is cached: "+status.Reason)
 	}
 	v := s.current.Load()
@@ -81,6 +86,9 @@ func (s *Server) ExplainCache(r *http.Request) (CacheExplanation, error) {
 		out.Route = found.Shape.Route()
 	}
 	if found.Because != "" {
+		if found.Kind == byClosed {
+			out.Because += ": " + status.Reason
+		}
 		return out, nil
 	}
 	out.Key = hex.EncodeToString(found.Key[:])
@@ -142,6 +150,10 @@ func describeEntry(e *cache.Entry, names tableNames) *CacheEntry {
 	if left, limited := e.Remaining(); limited {
 		ms := left.Milliseconds()
 		out.ExpiresMilliseconds = &ms
+	}
+	out.Limited = e.Limited()
+	for _, t := range e.Tags() {
+		out.Tags = append(out.Tags, names.table(t))
 	}
 	watches := e.Watches()
 	for i := range watches {

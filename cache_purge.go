@@ -16,7 +16,7 @@ type CachePurge struct {
 	// All drops everything.
 	All bool `json:"all,omitempty"`
 	// Table, as schema.name, drops what depends on it in any way. A partitioned table stands for its partitions, a view for
-	// the tables behind it.
+	// all that is behind it.
 	Table string `json:"table,omitempty"`
 	// Key are columns of Table, such as its primary key: only what depends on rows with these values is dropped.
 	Key map[string]any `json:"key,omitempty"`
@@ -47,7 +47,7 @@ func (s *Server) PurgeCache(ctx context.Context, p CachePurge) error {
 		return err
 	}
 	if s.caching == nil {
-		return errAdmin("There is no cache: cache-mode is off", "Set cache-mode to auto or wal")
+		return errAdmin("There is no cache: cache-mode is off", "Set cache-mode to auto, wal or ttl")
 	}
 	c := s.caching.cache
 	if p.All {
@@ -82,8 +82,8 @@ select array_agg(oid) from found`
 func (s *Server) tablesBehind(ctx context.Context, q pg.Querier, name string) ([]uint32, error) {
 	if catalog := s.catalog.Load(); catalog != nil {
 		for n, r := range catalog.Schema.Relations {
-			if r.Kind == schema.View && n.Schema+"."+n.Name == name {
-				return r.Reach.Tables, nil
+			if r.Kind != schema.Table && r.Kind != schema.Partitioned && n.Schema+"."+n.Name == name {
+				return r.Reach.Definitions.Relations, nil
 			}
 		}
 	}

@@ -11,9 +11,10 @@ import (
 
 // CacheStatus says what the cache does.
 type CacheStatus struct {
-	// Mode is off, wal (exact, by the write-ahead log), or none, while Reason holds.
+	// Mode is off, wal (exact, by the write-ahead log), ttl (of relations with cache: ttl only, for their time), or none; in the
+	// latter two Reason says why it is not wal.
 	Mode string `json:"mode"`
-	// Reason why nothing is cached, with the remedy; empty if something is.
+	// Reason why changes cannot be followed, with the remedy; empty if they are.
 	Reason string `json:"reason,omitempty"`
 	// Tables is how many tables' changes are known.
 	Tables int `json:"tables"`
@@ -64,6 +65,9 @@ func (s *Server) CacheStatus() CacheStatus {
 	defer k.mu.Unlock()
 	if status.Mode != cache.Open {
 		out.Mode = "none"
+		if k.limits.Load() {
+			out.Mode = "ttl"
+		}
 		reasons := slices.DeleteFunc([]string{k.problem, status.Reason}, func(r string) bool { return r == "" })
 		if len(reasons) > 0 {
 			out.Reason = reasons[0]

@@ -27,6 +27,9 @@ type caching struct {
 	reload func() // asks for the catalog to be read again
 
 	standbys standbys
+	follows  bool // changes, as soon as that is possible
+	renewals *renewals
+	limits   atomic.Bool // some answers are kept for a time
 
 	published  atomic.Pointer[map[uint32]feed.Table]
 	purging    *purging      // nil where no cache on the way is told of changes
@@ -43,6 +46,9 @@ type caching struct {
 	used     uint64 // look-ups until the last heartbeat
 	idle     int    // heartbeats since anybody has used the cache
 	problem  string // why there is no feed
+
+	outdatedAt    time.Time // when a definition was last found to be newer than the catalog
+	outdatedSince int64
 }
 
 // awaitOwn is how long a write waits for its changes to come back before it is answered, and a read for those that its token
@@ -61,7 +67,10 @@ func newCaching(cfg Config, log *slog.Logger, reload func()) *caching {
 	if cfg.CacheMode == "off" {
 		return nil
 	}
-	k := &caching{log: log, reload: reload, purging: cfg.newPurging(log), beats: map[uint64]*cache.Heartbeat{}, problem: "not started"}
+	k := &caching{
+		log: log, reload: reload, purging: cfg.newPurging(log), renewals: newRenewals(cfg, log), follows: cfg.CacheMode != "ttl",
+		beats: map[uint64]*cache.Heartbeat{}, problem: "not started",
+	}
 	k.cache = cache.New(cache.Options{Budget: cfg.cacheBudget(), Staleness: cfg.CacheStaleness})
 	k.feed = feed.New(feed.Options{DSN: cfg.feedDSN(), Clock: cache.SystemClock(), Logger: log, Active: k.active}, feed.Handlers{
 		Committed: k.committed, SchemaChanged: k.schemaChanged, Published: k.publish, RolesChanged: k.rolesChanged,
@@ -95,11 +104,12 @@ func (c Config) cacheBudget() uint64 {
 // requests, about 150 bytes of each, is a small part of the budget.
 func (k *caching) before(data *rest.Handler, cfg Config, metrics *telemetry.Metrics) *httpcache.Handler {
 	const fewest, most, bytesPerShape = 1 << 10, 1 << 16, 1 << 10
+	k.limits.Store(cfg.cachesForTTL())
 	return httpcache.New(httpcache.Options{
 		Cache: k.cache, Source: cachedSource{data}, Silent: cfg.SilentCache, Generation: k.generation.Add(1), Metrics: metrics,
 		Shapes: int(min(max(cfg.cacheBudget()/bytesPerShape, fewest), most)),
-		Tags:   cfg.tagFields(),
-		Token:  k.token(cfg.consistencyKey()),
+		Tags:   cfg.tagFields(), Token: k.token(cfg.consistencyKey()),
+		Limited: cfg.cachesForTTL(), Background: k.renewals.start,
 	})
 }
 
@@ -120,6 +130,13 @@ func (k *caching) Published(table uint32) bool {
 
 // run follows the database until ctx ends, as soon as that is possible.
 func (k *caching) run(ctx context.Context, cfg Config) {
+	var renewals sync.WaitGroup
+	defer renewals.Wait()
+	renewals.Go(func() { k.renewals.run(ctx) })
+	if !k.follows {
+		k.setProblem("cache-mode is ttl: nothing tells what changes; for exact answers of all other relations set it to auto, and run `slipstream cache install`")
+		return
+	}
 	const look = 30 * time.Second
 	told := ""
 	for {

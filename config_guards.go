@@ -31,10 +31,15 @@ type RelationGuards struct {
 	// FullTableWrites allows PATCH and DELETE without filter and limit.
 	FullTableWrites *bool
 
-	// Cache is false where answers with rows of the relation are not kept.
-	Cache *bool
+	// Cache is off where answers with rows of the relation are not kept, on where they are until something changes, and ttl where
+	// they are kept for CacheTTL also if it cannot be told what changes. The default is on.
+	Cache *string
 	// CacheTTL is the longest that an answer is kept; 0 keeps it until a change.
 	CacheTTL *time.Duration
+	// CacheStaleWhileRevalidate is for how long after CacheTTL an answer may be served while it is fetched anew, and
+	// CacheStaleIfError where the database fails to give it (RFC 5861). They need Cache to be ttl.
+	CacheStaleWhileRevalidate *time.Duration
+	CacheStaleIfError         *time.Duration
 	// CacheStaleness goes before Config.CacheStaleness; 0 does not.
 	CacheStaleness *time.Duration
 	// CachePublic lets caches on the way keep answers for anonymous callers.
@@ -133,6 +138,9 @@ func (v relations) check() error {
 			if err := g.check(); err != nil {
 				return fmt.Errorf("%s: %s: %w", name, g.name, err)
 			}
+		}
+		if err := checkPolicy(*v.p, name); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return nil

@@ -19,7 +19,7 @@ func TestGuardsFromAnySource(t *testing.T) {
 		},
 		"plain": {},
 		"news": {
-			Cache: new(false), CacheTTL: new(time.Minute), CacheStaleness: new(250 * time.Millisecond), CachePublic: new(true),
+			Cache: new("off"), CacheTTL: new(time.Minute), CacheStaleness: new(250 * time.Millisecond), CachePublic: new(true),
 			CacheMaxAge: new(time.Duration(0)), CacheVaryClaims: &[]string{"org", "team"},
 		},
 	}
@@ -76,15 +76,19 @@ func TestGuardsUnset(t *testing.T) {
 
 func TestWrongGuards(t *testing.T) {
 	for text, want := range map[string]string{
-		`{"orders": {"max-row": 1}}`:              "orders: max-row: there is no such guard; write max-rows, max-embed-depth, indexed-filters-only, max-cost, statement-timeout, full-table-writes, cache, cache-ttl, cache-staleness, cache-public, cache-max-age, cache-vary-claims",
-		`{"orders": {"max-rows": "many"}}`:        `orders: max-rows: "many" is not a whole number`,
-		`{"orders": {"max-rows": [1]}}`:           "orders: max-rows: write a plain value; mappings, anchors, aliases and tags are not possible here",
-		`{"orders": {"cache": "maybe"}}`:          `orders: cache: "maybe" is neither on nor off; write one of them`,
-		`{"orders": {"cache-vary-claims": [[]]}}`: "orders: cache-vary-claims: write a plain value; mappings, anchors, aliases and tags are not possible here",
-		`{"orders": 5}`:                           "orders: write a mapping of guards, such as {max-rows: 100}",
-		`orders`:                                  "write a mapping of relations to guards, such as orders: {max-rows: 100}",
-		`{"": {}}`:                                "the name of a relation is empty; write it, or * for all relations",
-		`{"orders": {"statement-timeout": -1}}`:   "orders: statement-timeout: -1s is negative; write a positive time",
+		`{"orders": {"max-row": 1}}`:                                       "orders: max-row: there is no such guard; write max-rows, max-embed-depth, indexed-filters-only, max-cost, statement-timeout, full-table-writes, cache, cache-ttl, cache-stale-while-revalidate, cache-stale-if-error, cache-staleness, cache-public, cache-max-age, cache-vary-claims",
+		`{"orders": {"max-rows": "many"}}`:                                 `orders: max-rows: "many" is not a whole number`,
+		`{"orders": {"max-rows": [1]}}`:                                    "orders: max-rows: write a plain value; mappings, anchors, aliases and tags are not possible here",
+		`{"orders": {"cache": "maybe"}}`:                                   `orders: cache: "maybe" is not known; write on, off, ttl`,
+		`{"orders": {"cache-vary-claims": [[]]}}`:                          "orders: cache-vary-claims: write a plain value; mappings, anchors, aliases and tags are not possible here",
+		`{"orders": {"cache": "ttl"}}`:                                     "orders: cache: ttl does not say for how long; add cache-ttl, such as cache-ttl: 1m",
+		`{"*": {"cache": "ttl", "cache-ttl": 5}, "a.b": {"cache-ttl": 0}}`: "a.b: cache: ttl does not say for how long; add cache-ttl, such as cache-ttl: 1m",
+		`{"orders": {"cache-ttl": 5, "cache-stale-if-error": 5}}`:          "orders: cache-stale-if-error is for answers that are kept for a time; add cache: ttl and cache-ttl, or leave it out",
+		`{"*": {"cache": "ttl", "cache-ttl": 5}, "b": {"cache": "on", "cache-stale-while-revalidate": 5}}`: "b: cache-stale-while-revalidate is for answers that are kept for a time; add cache: ttl and cache-ttl, or leave it out",
+		`{"orders": 5}`:                         "orders: write a mapping of guards, such as {max-rows: 100}",
+		`orders`:                                "write a mapping of relations to guards, such as orders: {max-rows: 100}",
+		`{"": {}}`:                              "the name of a relation is empty; write it, or * for all relations",
+		`{"orders": {"statement-timeout": -1}}`: "orders: statement-timeout: -1s is negative; write a positive time",
 	} {
 		_, _, err := slipstream.Load(slipstream.Sources{Env: []string{"SLIPSTREAM_RELATIONS=" + text}})
 		if err == nil || err.Error() != "SLIPSTREAM_RELATIONS: "+want {
@@ -101,6 +105,24 @@ func TestWrongGuards(t *testing.T) {
 	}
 }
 
+// What an entry leaves out, those of less special names say.
+func TestCachedFor(t *testing.T) {
+	c := loadFile(t, writeFile(t, "c.yaml", `relations:
+  "*": {cache: ttl, cache-ttl: 1m, cache-stale-if-error: 1h}
+  news: {cache-ttl: 5s}
+  api.orders: {cache: true}
+  secrets: {cache: off}
+  api.secrets: {max-rows: 5}`))
+	for name, want := range map[string]time.Duration{
+		"api.items": time.Minute, "api.news": 5 * time.Second, "api.orders": 0, "other.orders": time.Minute, "api.secrets": 0,
+	} {
+		schema, relation, _ := strings.Cut(name, ".")
+		if got := c.CachedFor(schema, relation); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+}
+
 func TestGuardSchema(t *testing.T) {
 	schema := compileSchema(t)
 	for text, valid := range map[string]bool{
@@ -108,11 +130,12 @@ func TestGuardSchema(t *testing.T) {
 		"relations: '{}'": true,
 		"relations: {a: {cache: off, cache-vary-claims: [b]}}": true,
 		"relations: {a: {cache: maybe}}":                       false,
-		"relations: {a: {max-row: 1}}":                         false,
-		"relations: {a: {max-rows: many}}":                     false,
-		"relations: {a: {max-cost: -1}}":                       false,
-		"relations: [a]":                                       false,
-		"relations: {a: {max-rows: {b: c}}}":                   false,
+		"relations: {a: {cache: ttl, cache-ttl: 1m, cache-stale-if-error: 1h, cache-stale-while-revalidate: 5}, b: {cache: true}}": true,
+		"relations: {a: {max-row: 1}}":       false,
+		"relations: {a: {max-rows: many}}":   false,
+		"relations: {a: {max-cost: -1}}":     false,
+		"relations: [a]":                     false,
+		"relations: {a: {max-rows: {b: c}}}": false,
 	} {
 		if err := schema.Validate(decode(t, text)); (err == nil) != valid {
 			t.Errorf("%s: %v", text, err)

@@ -51,7 +51,7 @@ type commitsKey struct{}
 
 // committed is called after every commit, with the context of the request that it belongs to.
 func (s *Server) committed(ctx context.Context, at pg.Position) {
-	if s.caching != nil {
+	if s.caching != nil && s.caching.follows {
 		s.caching.wrote(ctx, at.LSN)
 	}
 	c, _ := ctx.Value(commitsKey{}).(*commits)

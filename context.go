@@ -57,7 +57,11 @@ func (db *DB) Transaction(ctx context.Context, mode TxMode, f func(Tx) error) er
 		return err
 	}
 	tx.ReadWrite = mode == ReadWrite
-	return db.server.db.Transact(ctx, tx, f)
+	err = db.server.db.Transact(ctx, tx, f)
+	if k := db.server.caching; k != nil && tx.ReadWrite {
+		k.wroteTo() // what it has written, f alone knows; and after some errors, not even whether
+	}
+	return err
 }
 
 type dbKey struct{}

@@ -4,10 +4,11 @@ func cacheOptions() []option {
 	return []option{
 		{
 			name: "cache-mode", own: true, defaultText: "auto",
-			bind: func(c *Config) value { return choice{&c.CacheMode, []string{"auto", "wal", "off"}} },
+			bind: func(c *Config) value { return choice{&c.CacheMode, []string{"auto", "wal", "ttl", "off"}} },
 			doc: "Whether answers are kept in memory until what they show changes. `wal` follows the database's write-ahead log, which tells of every change, " +
-				"whoever makes it; `slipstream cache install` prepares a database for it. `auto` is `wal` where that is possible, and `off` elsewhere. " +
-				"While the log cannot be followed, requests go by the cache.",
+				"whoever makes it; `slipstream cache install` prepares a database for it. `ttl` keeps " +
+				"only answers of relations with `cache: ttl`, for their `cache-ttl`, whatever changes; it needs nothing of the database. `auto` is `wal` where that " +
+				"is possible, and `ttl` elsewhere. While the log cannot be followed, requests for all other relations go by the cache.",
 		},
 		{
 			name: "cache-memory", own: true, defaultNote: "a quarter of the process's memory limit; 256 MiB without a limit",

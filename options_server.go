@@ -118,7 +118,7 @@ func guardOptions() []option {
 			bind: func(c *Config) value { return relations{&c.Relations} },
 			doc: "Limits of single relations: a mapping from `schema.name`, from `name`, which is that relation in any exposed schema, or from `\"*\"`, " +
 				"which is all of them, to `max-rows`, `max-embed-depth`, `indexed-filters-only`, `max-cost`, `statement-timeout` and `full-table-writes`, " +
-				"and for the cache to `cache`, `cache-ttl`, `cache-staleness`, `cache-public`, `cache-max-age` and `cache-vary-claims`. " +
+				"and for the cache to `cache`, `cache-ttl`, `cache-stale-while-revalidate`, `cache-stale-if-error`, `cache-staleness`, `cache-public`, `cache-max-age` and `cache-vary-claims`. " +
 				"A guard that an entry leaves out is that of the next in this order. Any entry that is not about the cache alone blocks PATCH and DELETE without a filter unless it has `full-table-writes: true`. " +
 				"In flags, variables and PostgREST's file format it is the same mapping as JSON. How to use them is in `docs/how-to/guard-a-relation.md` and `docs/how-to/cache-answers.md`.",
 		},

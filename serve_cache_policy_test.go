@@ -15,7 +15,7 @@ func with(entries map[string]slipstream.RelationGuards) func(*slipstream.Config)
 
 func TestCacheOffForARelation(t *testing.T) {
 	s := serveCached(t, cachedItems, with(map[string]slipstream.RelationGuards{
-		"*": {Cache: new(false)}, "item": {Cache: new(true)}, "api.part": {},
+		"*": {Cache: new("off")}, "item": {Cache: new("on")}, "api.part": {},
 	}))
 	s.hit("/item?id=eq.1")
 	for path, because := range map[string]string{
@@ -158,7 +158,7 @@ func TestCachePolicyIsReloaded(t *testing.T) {
 		verdict string
 		control string
 	}{
-		{slipstream.RelationGuards{Cache: new(false)}, "bypass", "no-cache"},
+		{slipstream.RelationGuards{Cache: new("off")}, "bypass", "no-cache"},
 		{slipstream.RelationGuards{CachePublic: new(true)}, "miss", "public, no-cache"},
 	} {
 		s.config.Relations = map[string]slipstream.RelationGuards{"item": c.guards}

@@ -209,6 +209,7 @@ func (c Config) rest(s *Server) rest.Options {
 		if len(c.DBReplicas) > 0 {
 			o.Standby = s.caching.standbys.next
 		}
+		o.Wrote, o.Outdated = s.caching.wroteTo, s.caching.outdated
 	}
 	o.IgnoreIdempotencyKeys = c.IdempotencyKeys == "off"
 	o.AppSettings, o.RoleDefaults = c.settings()

@@ -49,6 +49,8 @@ type Cache struct {
 	returned atomic.Uint64 // the moment at which the last heartbeat that came back was made
 	lease    atomic.Int64  // the clock's reading then, or never
 	epoch    atomic.Uint64 // entries of earlier ones are not served
+	stream   atomic.Uint64 // counts Resets: watches of earlier ones are not followed
+	written  atomic.Uint64 // the moment of the last Wrote of any table
 	open     atomic.Bool   // control.mode is Open
 
 	control struct { // what the owner of the source does
@@ -139,22 +141,34 @@ func (c *Cache) refuses(e *Entry) Miss {
 }
 
 // judge is refuses, and when that was by the clock.
+func (c *Cache) judge(e *Entry) (m Miss, now time.Duration) {
+	m, now = c.standing(e)
+	if m == served && e.expires != 0 {
+		m = e.expired(now)
+	}
+	return m, now
+}
+
+// standing is judge but for the limit.
 //
 // The order matters. The clock is read after the lease. Whether the entry is dead comes last: what the lease and the fences
 // promise to have been applied has left its trace by then.
-func (c *Cache) judge(e *Entry) (m Miss, now time.Duration) {
+func (c *Cache) standing(e *Entry) (m Miss, now time.Duration) {
 	sent := c.lease.Load()
 	now = c.clock()
-	watched := len(e.dependencies) > 0
-	switch {
-	case watched && !c.open.Load():
-		m = MissClosed
-	case watched && (sent == never || now-time.Duration(sent) > e.staleness):
-		m = MissLease
-	case watched && c.fences.highest.Load() != 0 && c.fences.before(e):
-		m = MissFence
-	case e.expires != 0:
-		m = e.expired(now)
+	if e.followed() {
+		switch {
+		case e.tagged: // without certainty, its limit decides
+		case !c.open.Load():
+			m = MissClosed
+		case sent == never || now-time.Duration(sent) > e.staleness:
+			m = MissLease
+		}
+		if m == served && c.fences.highest.Load() != 0 && c.fences.before(e) {
+			m = MissFence
+		}
+	} else if e.watched && !e.tagged {
+		m = MissAbsent
 	}
 	if e.dead.Load() || e.epoch != c.epoch.Load() {
 		m = MissAbsent

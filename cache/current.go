@@ -8,13 +8,13 @@ package cache
 func (f *Fill) Current() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.ended || len(f.dependencies) == 0 {
+	if f.ended {
 		return false
 	}
 	// As in judge, the lease and the fences come before the changes: what they promise to have been applied is remembered by
 	// then, or was forgotten as every reading sees it.
 	e := f.entry(nil)
-	if f.cache.refuses(e) != served {
+	if !e.Followed() || f.cache.refuses(e) != served {
 		return false
 	}
 	r := stored

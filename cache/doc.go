@@ -58,5 +58,11 @@
 // An entry that a change made wrong is marked as dead before Apply returns; the lease of a heartbeat is renewed after that.
 // Get reads the lease first and the mark last. Fences compare what was applied in the same order.
 //
+// # What may be wrong for a time
+//
+// An entry with a limit and tags (Fill.Limit, Fill.Tag) needs nobody to tell changes: it is served until its limit, and
+// is exact only as long as it has watches that are followed. What this process writes itself, Wrote tells. Such an entry may be
+// asked for even after its limit: see Late.
+//
 // It imports no package of this module. Imported by rest, httpcache and the root package, and by Go programs: see GetOrLoad.
 package cache

@@ -33,10 +33,16 @@ type Entry struct {
 	cost         time.Duration // of the fill
 	expires      time.Duration // 0: never
 	staleness    time.Duration
+	revalidate   time.Duration // after expires: see Fill.Grace
+	ifError      time.Duration
+	stream       uint64
+	watched      bool // some dependencies are watches
+	tagged       bool // some are tags
 
 	weight atomic.Uint32
 	hits   atomic.Uint32
 	dead   atomic.Bool // never to be served again
+	early  atomic.Bool // somebody was chosen to fill it anew before its limit
 	linked atomic.Bool // some table's index may know it
 	stored bool
 
@@ -52,19 +58,19 @@ func (e *Entry) Key() Key { return e.key }
 // Stored reports whether Fill.End stored the entry. It says nothing of now.
 func (e *Entry) Stored() bool { return e.stored }
 
-// Followed reports whether changes of the source end the entry; else only its limit does.
-func (e *Entry) Followed() bool { return len(e.dependencies) > 0 }
+// Followed reports whether the entry is served only while it is certain that nothing has made it wrong.
+func (e *Entry) Followed() bool { return e.watched && !e.tagged }
 
 // Age returns how long ago the filling of the entry began: the answer is no older.
 func (e *Entry) Age() time.Duration { return e.cache.clock() - e.filled }
 
 // Confirmed returns how long ago it was certain that the entry is what its source would answer: since the heartbeat that
-// came back last was sent, or since the filling began if that is later or nothing is heard of the source.
+// came back last was sent, or since the filling began if that is later or nothing is heard of what it depends on.
 func (e *Entry) Confirmed() time.Duration { return e.confirmed(e.cache.clock()) }
 
 func (e *Entry) confirmed(now time.Duration) time.Duration {
 	since := e.filled
-	if sent := e.cache.lease.Load(); sent != never && len(e.dependencies) > 0 {
+	if sent := e.cache.lease.Load(); sent != never && e.followed() {
 		since = max(since, time.Duration(sent))
 	}
 	return max(now-since, 0) // a heartbeat may have come back since the clock was read

@@ -13,6 +13,7 @@ func (e *Entry) expired(now time.Duration) Miss {
 	case now >= e.expires:
 		return MissExpired
 	case now+time.Duration(float64(e.cost)*rand.ExpFloat64()) >= e.expires:
+		e.early.Store(true)
 		return MissEarly
 	}
 	return served

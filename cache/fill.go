@@ -14,6 +14,7 @@ type Fill struct {
 	cache   *Cache
 	key     Key
 	epoch   uint64
+	stream  uint64
 	began   uint64        // moment
 	started time.Duration // the clock's reading
 	voided  atomic.Bool   // what comes of it is not stored
@@ -22,6 +23,8 @@ type Fill struct {
 	dependencies []dependency
 	ttl          time.Duration
 	staleness    time.Duration
+	revalidate   time.Duration
+	ifError      time.Duration
 	ended        bool
 
 	done   chan struct{}
@@ -100,7 +103,8 @@ func (f *Fill) entry(v Value) *Entry {
 	c := f.cache
 	e := &Entry{
 		cache: c, key: f.key, value: v, epoch: f.epoch, filled: f.started, cost: c.clock() - f.started,
-		staleness: c.staleness, dependencies: slices.Clip(f.dependencies),
+		staleness: c.staleness, dependencies: slices.Clip(f.dependencies), stream: f.stream,
+		revalidate: f.revalidate, ifError: f.ifError,
 	}
 	if f.staleness > 0 {
 		e.staleness = f.staleness
@@ -109,7 +113,10 @@ func (f *Fill) entry(v Value) *Entry {
 		e.expires = c.clock() + f.ttl
 	}
 	for i := range e.dependencies {
-		e.dependencies[i].entry = e
+		d := &e.dependencies[i]
+		d.entry = e
+		e.tagged = e.tagged || d.isTag()
+		e.watched = e.watched || !d.isTag()
 	}
 	return e
 }
@@ -119,7 +126,7 @@ func (f *Fill) entry(v Value) *Entry {
 func (f *Fill) store(e *Entry) Reject {
 	c := f.cache
 	switch {
-	case len(e.dependencies) == 0 && e.expires == 0:
+	case !e.watched && e.expires == 0, e.tagged && e.expires == 0:
 		return RejectUnbounded
 	case e.weigh(e.value.Size()) > c.maxEntry:
 		return RejectTooLarge
@@ -141,7 +148,7 @@ func (f *Fill) store(e *Entry) Reject {
 	}
 	c.entries.Set(e.key, e)
 	// Whoever made it wrong meanwhile may have looked for it before it was there.
-	if e.dead.Load() || f.voided.Load() || e.epoch != c.epoch.Load() {
+	if e.dead.Load() || f.voided.Load() || e.epoch != c.epoch.Load() || e.watched && !e.followed() {
 		c.drop(e)
 	}
 	return stored
@@ -152,11 +159,16 @@ func (f *Fill) unfit(e *Entry) Reject {
 	switch {
 	case f.voided.Load() || f.epoch != f.cache.epoch.Load():
 		return RejectVoided
-	case len(e.dependencies) > 0 && !f.cache.open.Load():
+	case e.watched && (!f.cache.open.Load() || !e.followed()):
 		return RejectClosed
 	}
 	for i := range e.dependencies {
-		if r := e.dependencies[i].table.recent.rejects(&e.dependencies[i]); r != stored {
+		d := &e.dependencies[i]
+		if d.isTag() {
+			if !e.watched && max(d.table.written, f.cache.written.Load()) > f.began {
+				return RejectChanged
+			}
+		} else if r := d.table.recent.rejects(d); r != stored {
 			return r
 		}
 	}

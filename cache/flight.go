@@ -40,10 +40,10 @@ func (c *Cache) Fill(k Key) (f *Fill, first bool) {
 	if f != nil {
 		f.voided.Store(true)
 	}
-	f = &Fill{cache: c, key: k, epoch: epoch, began: c.moment.Load(), started: c.clock(), done: make(chan struct{})}
+	f = &Fill{cache: c, key: k, epoch: epoch, stream: c.stream.Load(), began: c.moment.Load(), started: c.clock(), done: make(chan struct{})}
 	// Perhaps another fill has ended since the caller missed. An entry with a limit may have been refused so that it is
 	// filled anew.
-	if e, found := c.entries.GetEntryQuietly(k); found && e.Value.expires == 0 && c.refuses(e.Value) == served {
+	if e, found := c.entries.GetEntryQuietly(k); found && !e.Value.early.Load() && c.usable(e.Value) {
 		f.ended, f.result = true, e.Value
 		close(f.done)
 		return f, false
@@ -63,7 +63,7 @@ func (f *Fill) Wait(ctx context.Context) (*Entry, error) {
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	if f.result == nil || f.cache.refuses(f.result) != served {
+	if f.result == nil || !f.cache.usable(f.result) {
 		return nil, nil
 	}
 	f.cache.counts.joined.Add(1)

@@ -28,11 +28,14 @@ func (e *Entry) Remaining() (d time.Duration, ok bool) {
 
 // Watches returns what the entry depends on. Terms are shared: they must not be changed.
 func (e *Entry) Watches() []Watch {
-	out := make([]Watch, len(e.dependencies))
+	out := make([]Watch, 0, len(e.dependencies))
 	for i := range e.dependencies {
+		if e.dependencies[i].isTag() {
+			continue
+		}
 		w := e.dependencies[i].watch
 		w.Columns, w.Values, w.Terms = slices.Clone(w.Columns), slices.Clone(w.Values), slices.Clone(w.Terms)
-		out[i] = w
+		out = append(out, w)
 	}
 	return out
 }

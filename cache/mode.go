@@ -2,7 +2,8 @@ package cache
 
 import "time"
 
-// Mode says what a cache does with entries that depend on tables. Those with nothing but a limit do not care.
+// Mode says what a cache does with entries that depend on tables. Those with nothing but a limit do not care, with or without
+// tags.
 type Mode uint8
 
 // The modes of a cache.
@@ -25,7 +26,7 @@ func (c *Cache) Open() {
 	c.control.Lock()
 	defer c.control.Unlock()
 	if m := c.control.mode; m == Starting || m == Closed {
-		c.epoch.Add(1)
+		c.flush()
 	}
 	c.control.mode, c.control.reason = Open, ""
 	c.open.Store(true)
@@ -62,8 +63,9 @@ func (c *Cache) Flush() {
 	c.flush()
 }
 
-// Reset drops all entries and forgets what is known of the source: its changes were lost, or it has another history now.
-// Open it when a new stream of changes has begun; heartbeats made before do not count any more.
+// Reset drops all entries that depend on changes being told, and forgets what is known of the source: its changes were lost,
+// or it has another history now. Entries with tags stay until their limits, or Open. Open it when a new stream of changes
+// has begun; heartbeats made before do not count any more.
 func (c *Cache) Reset(reason string) {
 	c.control.Lock()
 	defer c.control.Unlock()
@@ -72,7 +74,7 @@ func (c *Cache) Reset(reason string) {
 	c.control.history++
 	c.control.pending = nil
 	c.lease.Store(never)
-	c.flush()
+	c.unfollow()
 	c.liftFences()
 	for _, t := range c.allTables() {
 		t.mu.Lock()

@@ -24,7 +24,7 @@ func (c *Cache) purge(ch *Change) {
 	c.flights.void(math.MaxUint64)
 	t := c.table(ch.Table)
 	t.mu.Lock()
-	killed := t.kill(ch, math.MaxUint64)
+	killed := append(t.kill(ch, math.MaxUint64), t.killTagged(false)...)
 	t.mu.Unlock()
 	c.bury(killed)
 }

@@ -18,9 +18,10 @@ type table struct {
 	id    Table
 	fence atomic.Uint64 // what depends on the table is not served before this position was applied
 
-	mu     sync.Mutex
-	groups []*group
-	recent recent
+	mu      sync.Mutex
+	groups  []*group
+	recent  recent
+	written uint64 // the moment of the last Wrote
 }
 
 // group holds the watches of a table that look at the same side and columns.
@@ -131,7 +132,10 @@ func (g *group) rebuild() {
 func (t *table) kill(ch *Change, returned uint64) []*Entry {
 	k := killer{change: ch, returned: returned}
 	for _, g := range t.groups {
-		if ch.Whole {
+		switch {
+		case g.side == tag:
+			continue
+		case ch.Whole:
 			k.all(g, nil)
 			continue
 		}

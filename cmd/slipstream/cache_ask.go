@@ -229,6 +229,10 @@ func explanationText(e *slipstream.CacheExplanation) string {
 		for i := range entry.DependsOn {
 			t.line("dropped by", "%s", dependencyText(&entry.DependsOn[i]))
 		}
+		if entry.Limited {
+			t.line("kept", "until it expires, also while it is not certain that nothing has changed")
+			t.line("dropped by", "purges of %s, and writes to them through this server", strings.Join(entry.Tags, ", "))
+		}
 	}
 	return t.String()
 }

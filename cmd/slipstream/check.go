@@ -58,6 +58,6 @@ func checkOptions(c slipstream.Config) check.Options {
 	return check.Options{
 		DSN: c.DBURI, Schemas: c.DBSchemas, AnonRole: c.DBAnonRole, Tokens: c.JWTSecret != "",
 		Pool: c.DBPool, StatementTimeout: c.DBStatementTimeout,
-		Cache: c.CacheMode != "off", CacheDSN: cmp.Or(c.CacheDBURI, c.DBURI), PreRequest: undeclared,
+		Cache: c.CacheMode != "off", CacheFollows: c.CacheMode != "ttl", CachedFor: c.CachedFor, CacheDSN: cmp.Or(c.CacheDBURI, c.DBURI), PreRequest: undeclared,
 	}
 }

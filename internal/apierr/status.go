@@ -69,6 +69,17 @@ var own = map[string]int{
 	"SLIP500":  http.StatusInternalServerError,         // unclassified; the log has the cause
 }
 
+// Unavailable reports whether a code says that the database, or the way to it, has failed: the same request may succeed
+// later. 53 is insufficient_resources, 57P operator_intervention
+// (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+func Unavailable(code string) bool {
+	switch code {
+	case "PGRST000", "PGRST001", "PGRST002", "PGRST003":
+		return true
+	}
+	return len(code) == 5 && (strings.HasPrefix(code, "08") || strings.HasPrefix(code, "53") || strings.HasPrefix(code, "57P"))
+}
+
 // StatusOf gives a code its HTTP status. authenticated decides between 401 and
 // 403 for SQLSTATE 42501: a caller without a token may still get one.
 func StatusOf(code string, authenticated bool) int {

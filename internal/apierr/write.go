@@ -22,6 +22,12 @@ func (e *Error) Write(w http.ResponseWriter, head bool, v Verbosity) {
 	}
 }
 
+// CodeIn is the code of the error that was written with a header, or empty.
+func CodeIn(h http.Header) string {
+	_, code, _ := strings.Cut(h.Get("Proxy-Status"), "PostgREST; error=")
+	return code
+}
+
 // proxyStatus is PostgREST's Proxy-Status (RFC 9209). A code that a database function made up (RAISE SQLSTATE 'PGRST') may
 // be any text; what a header cannot hold is left out.
 func proxyStatus(code string) string {

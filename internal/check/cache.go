@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/slipstream-go/slipstream/internal/feed"
 	"github.com/slipstream-go/slipstream/internal/pg"
@@ -23,6 +24,10 @@ func (i inspection) cache(ctx context.Context) error {
 	case i.options.PreRequest != "":
 		i.report.add(Finding{"cache", Warn, "db-pre-request is set: what the function does, the cache cannot know", cost, "say in db-pre-request-reads what it looks at, or do without it"})
 		return nil
+	}
+	if !i.options.CacheFollows {
+		i.report.ok("cache", "answers are kept for a time: cache-mode is ttl; for exact ones set it to auto and run slipstream cache install")
+		return i.cachedRelations(ctx, nil)
 	}
 	problems, err := feed.Preflight(ctx, i.options.CacheDSN)
 	if err != nil {
@@ -57,11 +62,13 @@ func (i inspection) cachedRelations(ctx context.Context, published map[uint32]fe
 	if err != nil {
 		return err
 	}
-	var rows, tables []string
+	var rows, tables, limited []string
 	not := map[string][]string{} // by reason
 	for name, r := range snapshot.Relations {
 		full := name.Schema + "." + name.Name
-		switch because := notKept(r, published); {
+		switch because := i.notKept(r, published); {
+		case because != "" && r.Reach.Personal == "" && i.cachedFor(name) > 0:
+			limited = append(limited, full)
 		case because != "":
 			not[because] = append(not[because], full)
 		case plan.KeptByRows(r):
@@ -76,6 +83,9 @@ func (i inspection) cachedRelations(ctx context.Context, published map[uint32]fe
 	if len(tables) > 0 {
 		i.report.ok("kept until a table changes", "%s", enumerate(tables))
 	}
+	if len(limited) > 0 {
+		i.report.ok("kept for cache-ttl", "%s", enumerate(limited))
+	}
 	for _, because := range slices.Sorted(maps.Keys(not)) {
 		i.report.add(Finding{"not kept", Warn, enumerate(not[because]) + ": " + because, "reads of it ask the database each time",
 			"see docs/how-to/cache-answers.md"})
@@ -83,12 +93,21 @@ func (i inspection) cachedRelations(ctx context.Context, published map[uint32]fe
 	return nil
 }
 
-// notKept says why answers of a relation are not kept, or nothing.
-func notKept(r *schema.Relation, published map[uint32]feed.Table) string {
-	if r.Reach.Opaque != "" {
-		return r.Reach.Opaque
+func (i inspection) cachedFor(n schema.Name) time.Duration {
+	if i.options.CachedFor == nil {
+		return 0
 	}
-	if published == nil {
+	return i.options.CachedFor(n.Schema, n.Name)
+}
+
+// notKept says why answers of a relation are not kept, or nothing.
+func (i inspection) notKept(r *schema.Relation, published map[uint32]feed.Table) string {
+	switch {
+	case !i.options.CacheFollows && r.Reach.Personal == "":
+		return "has no cache: ttl, and nothing tells of its changes"
+	case r.Reach.Opaque != "":
+		return r.Reach.Opaque
+	case published == nil:
 		return ""
 	}
 	for _, table := range r.Reach.Tables {

@@ -3,6 +3,7 @@ package check_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/slipstream-go/slipstream/internal/check"
 	"github.com/slipstream-go/slipstream/internal/feed"
@@ -12,7 +13,7 @@ import (
 func TestCache(t *testing.T) {
 	pgtest.Server(t) // has wal_level = logical
 	f := newFixture(t)
-	f.options.Cache, f.options.CacheDSN = true, f.options.DSN
+	f.options.Cache, f.options.CacheFollows, f.options.CacheDSN = true, true, f.options.DSN
 	pgtest.Exec(t, f.dsn, `create table api.kept (id int primary key); create view api.some as select * from api.kept where id > 1;
 		create view api.ticking as select *, now() as read from api.kept; create view api.clock as select now();
 		create table api.priced (price numeric primary key)`)
@@ -41,6 +42,20 @@ func TestCache(t *testing.T) {
 	if got := strings.Join(not, " | "); got != want {
 		t.Errorf("not kept\n%s\nwant\n%s", got, want)
 	}
+
+	f.options.CachedFor = func(schema, relation string) time.Duration {
+		if schema == "api" && (relation == "clock" || relation == "item") {
+			return time.Minute
+		}
+		return 0
+	}
+	wantFinding(t, run(t, f.options), "kept for cache-ttl", check.OK, "api.clock, api.item")
+	f.options.CacheFollows = false
+	r = run(t, f.options)
+	wantFinding(t, r, "cache", check.OK, "answers are kept for a time")
+	wantFinding(t, r, "kept for cache-ttl", check.OK, "api.clock, api.item")
+	wantFinding(t, r, "not kept", check.Warn, "api.kept, api.priced, api.recent, api.some, api.ticking: has no cache: ttl")
+	f.options.CacheFollows, f.options.CachedFor = true, nil
 
 	f.options.PreRequest = "api.now"
 	wantFinding(t, run(t, f.options), "cache", check.Warn, "db-pre-request")

@@ -26,6 +26,10 @@ type Options struct {
 	Cache      bool
 	CacheDSN   string
 	PreRequest string
+	// CacheFollows is true where changes are to be followed, and CachedFor tells for how long answers of a relation are kept where
+	// they are not; nil is not at all.
+	CacheFollows bool
+	CachedFor    func(schema, relation string) time.Duration
 	// StatementTimeout is the server's own bound; 0 is none.
 	StatementTimeout time.Duration
 }

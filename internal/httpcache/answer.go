@@ -25,7 +25,8 @@ type answer struct {
 	tag    string // the opaque part of its ETag
 	// variants by encoding; identity is there from the start, the others when the first client has asked for them.
 	variants [encodings]atomic.Pointer[variant]
-	busy     atomic.Bool // one variant is being made
+	busy     atomic.Bool  // one variant is being made
+	failed   atomic.Int64 // the age at which it could last not be fetched anew; 0: never
 }
 
 type field struct {

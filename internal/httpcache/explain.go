@@ -24,6 +24,10 @@ func (h *Handler) Explain(r *http.Request) Explanation {
 	}
 	var e Explanation
 	e.Key, e.Shape = h.find(r)
+	if !h.options.Cache.IsOpen() && !e.Shape.Limited() {
+		e.Kind, e.Because = byClosed, "nothing is cached now but what is kept for a time"
+		return e
+	}
 	if e.Kind, e.Because = e.Shape.Bypass(); e.Because != "" {
 		return e
 	}

@@ -4,10 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"math"
 	"net/http"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -36,6 +33,11 @@ type Options struct {
 	Tags TagFields
 	// Token is by what requests ask for a state that is not older than one.
 	Token Token
+	// Limited is true where some shapes are: then answers may be kept while the cache is not open.
+	Limited bool
+	// Background calls a function on a goroutine of its own, with a context that ends with the server, or returns false if it
+	// cannot do so now. nil never can.
+	Background func(func(context.Context)) bool
 	// Generation is part of every key: handlers whose sources answer differently have different ones.
 	Generation uint64
 }
@@ -69,7 +71,8 @@ func New(o Options) *Handler {
 
 // ServeHTTP answers a request whose caller is known.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead || !h.options.Cache.IsOpen() {
+	open := h.options.Cache.IsOpen()
+	if r.Method != http.MethodGet && r.Method != http.MethodHead || !open && !h.options.Limited {
 		h.options.Source.ServeHTTP(w, r)
 		return
 	}
@@ -78,35 +81,33 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.options.Source.ServeHTTP(w, r)
 		return
 	}
+	key, shape := h.find(r)
+	if !open && !shape.Limited() {
+		h.options.Source.ServeHTTP(w, r)
+		return
+	}
 	asks := requestDirectives(r.Header)
 	if kind, because := h.declines(r, &asks); because != "" {
 		h.forward(w, r, caller, asks, kind, because)
 		return
 	}
-	key, shape := h.find(r)
 	if kind, because := shape.Bypass(); because != "" {
 		h.forward(w, r, caller, asks, kind, because)
 		return
 	}
 	e, age := h.options.Cache.GetConfirmed(key)
-	if e != nil && seconds(age) <= asks.maxAge && asks.mayHave(e) {
-		h.hit(w, r, e, age, shape, caller)
-		return
-	}
-	kind, because := shape.Unfollowed()
 	switch {
-	case e != nil && !asks.mayHave(e):
+	case e == nil:
+		x := exchange{h, r, key, shape, caller, asks}
+		x.late(w)
+	case !asks.mayHave(e):
 		h.forward(w, r, caller, asks, byToken, unfollowed)
-	case e != nil:
+	case seconds(age) > asks.maxAge:
 		h.forward(w, r, caller, asks, byRequest, "is older than the request's max-age")
-	case asks.onlyIfCached:
-		h.refuse(w)
-	case because != "":
-		h.bypass(w, r, caller, kind, because)
-	case r.Method == http.MethodHead:
-		h.bypass(w, r, caller, byHead, "is not stored, and HEAD has no body to store")
+	case asks.minFresh > 0 && !asks.staysFresh(e):
+		h.forward(w, r, caller, asks, byRequest, "is not fresh for as long as the request's min-fresh")
 	default:
-		h.miss(w, r, key, shape, caller, asks)
+		h.hit(w, r, e, age, shape, caller)
 	}
 }
 
@@ -157,7 +158,7 @@ func (h *Handler) hit(w http.ResponseWriter, r *http.Request, e *cache.Entry, ag
 	info.SetRole(caller.Role)
 	header := w.Header()
 	if !h.options.Silent {
-		header["Cache-Status"] = statusHit
+		header["Cache-Status"] = statusOfHit(e)
 	}
 	header["Age"] = ageField(age)
 	if timing := info.ServerTiming(); timing != "" {
@@ -170,6 +171,7 @@ func (h *Handler) hit(w http.ResponseWriter, r *http.Request, e *cache.Entry, ag
 const (
 	byRequest = "request" // the request says no-cache
 	byToken   = "token"   // what is kept may be older than a token
+	byClosed  = "closed"  // the cache is not open
 	byHead    = "head"    // HEAD, and the answer to GET is not stored
 	bySchema  = "schema"  // the schema was read again meanwhile
 	byShared  = "shared"  // the answer that it waited for was not stored
@@ -186,45 +188,12 @@ func (h *Handler) bypass(w http.ResponseWriter, r *http.Request, caller *auth.Ca
 	h.options.Source.ServeHTTP(w, r)
 }
 
-// miss fetches the answer, or waits for who does.
-func (h *Handler) miss(w http.ResponseWriter, r *http.Request, key cache.Key, shape Shape, caller *auth.Caller, asks directives) {
-	ctx, cancel := context.WithTimeout(r.Context(), h.options.Wait)
-	defer cancel()
-	// Who fetches may leave on the way: then one of those who waited tries once more. After that each is on its own, as an
-	// answer that could not be kept twice most likely cannot be at all, and they would line up.
-	for range 2 {
-		fill, first := h.options.Cache.Fill(key)
-		switch {
-		case first && shape.Valid():
-			h.fetch(w, r, fill, shape, caller)
-			return
-		case first: // the source has changed since the key was made
-			fill.Abandon()
-			h.bypass(w, r, caller, bySchema, "the schema was read again meanwhile")
-			return
-		}
-		e, err := fill.Wait(ctx)
-		if e != nil && !asks.mayHave(e) {
-			h.bypass(w, r, caller, byToken, unfollowed)
-			return
-		}
-		if e != nil {
-			h.hit(w, r, e, e.Confirmed(), shape, caller)
-			return
-		}
-		if err != nil {
-			break
-		}
-	}
-	h.bypass(w, r, caller, byShared, "the same was asked for, and its answer was not stored")
-}
-
 // fetch has the source answer, and keeps that if it may.
-func (h *Handler) fetch(w http.ResponseWriter, r *http.Request, fill *cache.Fill, shape Shape, caller *auth.Caller) {
+func (h *Handler) fetch(w http.ResponseWriter, r *http.Request, fill *cache.Fill, shape Shape, caller *auth.Caller, forward string) {
 	defer fill.Abandon()
 	rec := recorder{ResponseWriter: w, header: http.Header{}, most: h.options.MaxBody, caller: caller, passes: fill.Abandon}
 	if !h.options.Silent {
-		rec.status = []string{status("miss", "")}
+		rec.status = []string{status(forward, "")}
 	}
 	h.options.Source.ServeHTTP(&rec, r.WithContext(cache.WithFill(r.Context(), fill)))
 	if rec.passing {
@@ -244,37 +213,10 @@ func (h *Handler) fetch(w http.ResponseWriter, r *http.Request, fill *cache.Fill
 		if !e.Stored() {
 			detail = ""
 		}
-		header["Cache-Status"] = []string{status("miss", detail)}
+		header["Cache-Status"] = []string{status(forward, detail)}
 	}
 	if timing, ok := rec.header["Server-Timing"]; ok {
 		header["Server-Timing"] = timing
 	}
 	a.serve(w, r, nil, caller)
-}
-
-// directives are those of a request's Cache-Control that matter here (RFC 9111, section 5.2.1), and whether it has a Token.
-type directives struct {
-	noCache, onlyIfCached bool
-	maxAge                int // seconds
-	token                 bool
-}
-
-func requestDirectives(header http.Header) directives {
-	d := directives{maxAge: math.MaxInt}
-	for _, line := range header["Cache-Control"] {
-		for part := range strings.SplitSeq(line, ",") {
-			name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
-			switch {
-			case strings.EqualFold(name, "no-cache"), strings.EqualFold(name, "no-store"):
-				d.noCache = true
-			case strings.EqualFold(name, "only-if-cached"):
-				d.onlyIfCached = true
-			case strings.EqualFold(name, "max-age"):
-				if n, err := strconv.ParseUint(strings.Trim(value, `"`), 10, 31); err == nil {
-					d.maxAge = min(d.maxAge, int(n))
-				}
-			}
-		}
-	}
-	return d
 }

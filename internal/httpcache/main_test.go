@@ -22,22 +22,27 @@ type upTo uint32
 
 func (s upTo) Saw(m cache.Mark) bool { return m.Xid <= uint32(s) }
 
-// source answers what the test says, and tells paths apart: those that begin with /own are each caller's own, and those
-// that begin with /never are not kept. Those that begin with /limited are kept for an hour, whatever changes.
+// source answers what the test says, and tells paths apart: those that begin with /own are each caller's own, those
+// that begin with /never are not kept, and those that begin with /limited for a minute, whatever changes.
 type source struct {
 	calls  atomic.Int64
 	answer func(w http.ResponseWriter, r *http.Request, call int64)
 	xid    atomic.Uint32 // what answers have seen
 	stale  atomic.Bool   // shapes have to be made anew
+	public bool
+	// Of what is limited.
+	revalidate, ifError time.Duration
 }
 
 func (s *source) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	switch f := cache.FillFrom(r.Context()); {
-	case f == nil:
-	case strings.HasPrefix(r.URL.Path, "/limited"):
-		f.Limit(time.Hour)
-	default:
-		f.Depend(upTo(s.xid.Load()), cache.Watch{Table: items})
+	if f := cache.FillFrom(r.Context()); f != nil {
+		if strings.HasPrefix(r.URL.Path, "/limited") {
+			f.Limit(time.Minute)
+			f.Tag(items)
+			f.Grace(s.revalidate, s.ifError)
+		} else {
+			f.Depend(upTo(s.xid.Load()), cache.Watch{Table: items})
+		}
 	}
 	s.answer(w, r, s.calls.Add(1))
 }
@@ -67,8 +72,15 @@ func (s shape) Bypass() (kind, because string) {
 }
 
 func (s shape) Unfollowed() (kind, because string) { return "", "" }
-func (s shape) Public() (bool, time.Duration)      { return false, 0 }
-func (s shape) Tags() []string                     { return nil }
+func (s shape) Public() (bool, time.Duration)      { return s.source.public, 0 }
+
+func (s shape) Limited() bool { return strings.HasPrefix(s.path, "/limited") }
+
+func (s shape) Grace() (whileRevalidate, ifError time.Duration) {
+	return s.source.revalidate, s.source.ifError
+}
+
+func (s shape) Tags() []string { return nil }
 
 func (s shape) AppendCaller(dst []byte, r *http.Request) []byte {
 	caller := auth.CallerFrom(r.Context())

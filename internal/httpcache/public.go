@@ -27,10 +27,19 @@ func (a *answer) publish(s Shape, token string) {
 	if !public || a.status >= http.StatusBadRequest {
 		return
 	}
-	a.public = []string{"public, no-cache"}
-	if maxAge >= time.Second {
-		a.public = []string{"public, max-age=" + strconv.FormatInt(int64(maxAge/time.Second), 10)}
+	value := "public, no-cache"
+	revalidate, ifError := s.Grace()
+	if max(maxAge, revalidate, ifError) >= time.Second {
+		value = "public, max-age=" + strconv.Itoa(seconds(maxAge))
 	}
+	// RFC 5861, sections 3 and 4. An answer with no-cache could not be used stale.
+	if revalidate >= time.Second {
+		value += ", stale-while-revalidate=" + strconv.Itoa(seconds(revalidate))
+	}
+	if ifError >= time.Second {
+		value += ", stale-if-error=" + strconv.Itoa(seconds(ifError))
+	}
+	a.public = []string{value}
 	vary := "Authorization, Accept-Profile, Origin" // CORS answers by Origin
 	if token != "" {
 		vary += ", " + token

@@ -27,6 +27,10 @@ type Shape interface {
 	// Unfollowed is Bypass for what can change from one moment to the next: whether the source tells the changes of all that
 	// answers depend on. It is asked before an answer is fetched to be kept.
 	Unfollowed() (kind, because string)
+	// Limited reports whether answers may be kept for a time although changes of what they depend on are not told.
+	Limited() bool
+	// Grace is for how long after their time such answers may be served while they are fetched anew, and where that fails.
+	Grace() (whileRevalidate, ifError time.Duration)
 	// Route names the kind of request in metrics.
 	Route() string
 	// Public reports whether caches on the way may keep answers for anonymous callers, and for how long they may use them

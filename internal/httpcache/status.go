@@ -1,15 +1,36 @@
 package httpcache
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/slipstream-go/slipstream/cache"
 	"github.com/slipstream-go/slipstream/internal/auth"
 )
 
 // Values of Cache-Status (RFC 9211). Header fields of hits are shared: nobody may change them.
 var statusHit = []string{"Slipstream; hit"}
+
+// statusOfHit has for how many seconds an entry stays fresh that is served until its limit; of one whose time is over it is
+// less than 0 (RFC 9211, section 2.4).
+func statusOfHit(e *cache.Entry) []string {
+	if !e.Limited() {
+		return statusHit
+	}
+	return []string{statusHit[0] + freshness(e)}
+}
+
+func freshness(e *cache.Entry) string {
+	left, _ := e.Remaining()
+	return "; ttl=" + strconv.Itoa(int(math.Floor(left.Seconds())))
+}
+
+// statusOfFailure is of a request that was forwarded as the entry's time is over, and answered by the entry as that failed.
+func statusOfFailure(e *cache.Entry, code int) string {
+	return "Slipstream; fwd=stale; fwd-status=" + strconv.Itoa(code) + freshness(e) + `; detail="stale-if-error"`
+}
 
 // fwdRequest is why a request goes by the cache that says no-cache.
 const fwdRequest = "the request says no-cache"

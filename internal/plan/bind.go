@@ -67,6 +67,11 @@ func (f *Fill) BindUnkeyed(dst [][]byte, r *request.Request, o Options, cursor [
 	return bind(dst, f.UnkeyedArgs, r, o, cursor)
 }
 
+// BindLimited is Bind for LimitedSQL.
+func (f *Fill) BindLimited(dst [][]byte, r *request.Request, o Options, cursor [][]byte) [][]byte {
+	return bind(dst, f.LimitedArgs, r, o, cursor)
+}
+
 func bind(dst [][]byte, args []Arg, r *request.Request, o Options, cursor [][]byte) [][]byte {
 	size := 0
 	for i := range args {

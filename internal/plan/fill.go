@@ -33,6 +33,16 @@ type Fill struct {
 	Moving []request.Value
 	// Keeping is what the configuration says of the relations.
 	Keeping Keeping
+	// Unfollowed says why not all changes of what the answer depends on are told, though it is known what it depends on of the
+	// caller. If it is not empty, Keeping is Limited, and SQL, Tables and Levels are not set.
+	Unfollowed string
+	// LimitedSQL, where Keeping is Limited, is the statement for an answer that is kept for a time whatever changes. Its
+	// ColumnChanges counts what has changed of the definitions since the catalog was read: unless it is 0, what the answer
+	// depends on of the caller may be another.
+	LimitedSQL  string
+	LimitedArgs []Arg
+	// Relations are the OIDs of all relations that the answer is read from, views too.
+	Relations []uint32
 
 	keyed bool
 }

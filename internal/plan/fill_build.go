@@ -10,11 +10,13 @@ import (
 // fillBuilder finds out what a read depends on.
 type fillBuilder struct {
 	*builder
-	root   *node
-	answer answer
-	tested map[*node]bool // embeds of which conditions ask whether they have rows
-	keyed  bool           // the statement can bring the keys of the rows shown
-	out    Fill
+	root        *node
+	answer      answer
+	tested      map[*node]bool     // embeds of which conditions ask whether they have rows
+	called      bool               // functions of the user's are, by name
+	definitions schema.Definitions // that the key is made by
+	keyed       bool               // the statement can bring the keys of the rows shown
+	out         Fill
 }
 
 // fill tells how a read's answer can be kept.
@@ -23,7 +25,7 @@ func (b *builder) fill(out *Read, root *node, a answer) *Fill {
 	if kind, because := f.refuse(out); because != "" {
 		return &Fill{Because: because, Hindrance: kind}
 	}
-	f.keyed = out.Keyset == nil && out.Function == nil && f.shows(root)
+	f.keyed = out.Keyset == nil && out.Function == nil && f.out.Unfollowed == "" && f.shows(root)
 	if out.Function == nil {
 		f.level(root, noLevel)
 	} else { // its rows come from what it reads
@@ -40,6 +42,7 @@ func (b *builder) fill(out *Read, root *node, a answer) *Fill {
 	f.out.Tables = slices.Compact(f.out.Tables)
 	f.out.Settings = schema.SortSettings(f.out.Settings)
 	f.settle(out.Function != nil)
+	f.settleLimited(out)
 	f.statements(out)
 	return &f.out
 }
@@ -62,8 +65,10 @@ func (f *fillBuilder) level(n *node, parent int) {
 	reach := &n.relation.Reach
 	f.out.Settings = append(f.out.Settings, reach.Settings...)
 	f.keep(n.relation.Name)
+	f.define(reach)
 	if n.junction != "" {
 		junction := &f.snapshot.Relations[n.rel.Junction.Table].Reach
+		f.define(junction)
 		f.out.Settings = append(f.out.Settings, junction.Settings...)
 		f.out.Tables = append(f.out.Tables, junction.Tables...)
 	}

@@ -30,10 +30,18 @@ func (f *fillBuilder) refuse(out *Read) (Hindrance, string) {
 	if because := f.refusePolicies(f.root); because != "" {
 		return ByPolicy, because
 	}
-	if because := f.refuseRelations(f.root); because != "" {
-		return ByRelation, because
+	unfollowed := f.refuseRelations(f.root)
+	if unfollowed != "" && (out.Function != nil || !f.limits(f.root)) {
+		return ByRelation, unfollowed
 	}
-	return ByExpression, f.refuseLevel(f.root)
+	if because := f.refuseLevel(f.root); because != "" {
+		return ByExpression, because
+	}
+	if unfollowed != "" && f.called {
+		return ByRelation, unfollowed
+	}
+	f.out.Unfollowed = unfollowed
+	return "", ""
 }
 
 // refusePolicies looks at what the configuration says of relations.
@@ -187,6 +195,7 @@ func (f *fillBuilder) refuseComputed(n *node, name string) string {
 	if !ok {
 		return "has a computed field"
 	}
+	f.called = true
 	return f.calls(name, c.Volatility, &c.Reach)
 }
 

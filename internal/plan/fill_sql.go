@@ -4,6 +4,12 @@ import "slices"
 
 // statements writes the statements that bring the answer, when it was seen and the keys of the rows in it.
 func (f *fillBuilder) statements(out *Read) {
+	if f.out.Keeping.Limited {
+		f.out.LimitedSQL, f.out.LimitedArgs = f.limitedStatement(out)
+	}
+	if f.out.Unfollowed != "" {
+		return
+	}
 	f.out.SQL, f.out.Args = f.statement(out, f.keyed)
 	if f.keyed {
 		f.out.Unkeyed, f.out.UnkeyedArgs = f.statement(out, false)
@@ -16,16 +22,10 @@ const stamp = ", CASE WHEN pg_catalog.pg_is_in_recovery() THEN null ELSE pg_cata
 
 func (f *fillBuilder) statement(out *Read, keyed bool) (string, []Arg) {
 	if !keyed {
-		// The stamp goes around the statement as it is: there is one row, and one snapshot for all of a statement.
-		sql := "SELECT slip_answer.*"
-		if out.Keyset == nil {
-			sql += ", null AS keyset"
-		}
-		s := &sqlBuilder{args: slices.Clip(out.Args)}
-		s.put(sql, stamp, "null AS keys")
-		s.putChanges()
-		s.put(" FROM (", out.SQL, ") slip_answer")
-		return s.String(), s.args
+		return around(out, func(s *sqlBuilder) {
+			s.put(stamp, "null AS keys")
+			s.putChanges()
+		})
 	}
 	w := &statement{sqlBuilder: &sqlBuilder{}, builder: f.builder, root: f.root, answer: f.answer}
 	w.answer.row = "slip_page.slip_r"
@@ -41,6 +41,18 @@ func (f *fillBuilder) statement(out *Read, keyed bool) (string, []Arg) {
 	k.level(f.root)
 	w.put(") slip_page")
 	return w.String(), w.args
+}
+
+// around puts columns beside the answer of the statement as it is: there is one row, and one snapshot for all of a statement.
+func around(out *Read, columns func(*sqlBuilder)) (string, []Arg) {
+	s := &sqlBuilder{args: slices.Clip(out.Args)}
+	s.put("SELECT slip_answer.*")
+	if out.Keyset == nil {
+		s.put(", null AS keyset")
+	}
+	columns(s)
+	s.put(" FROM (", out.SQL, ") slip_answer")
+	return s.String(), s.args
 }
 
 // putChanges puts the number of changes of the schema that the statement sees. Of a policy that it has been run under the

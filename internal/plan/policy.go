@@ -15,11 +15,14 @@ type Policies map[string]Policy
 // Policy is what is set for one relation. nil fields are not set.
 type Policy struct {
 	Cache      *bool          // false: answers are not kept
+	Limited    *bool          // answers of which changes are not told are kept for TTL; set together with Cache
 	TTL        *time.Duration // longest that an answer is kept; 0 is until a change
 	Staleness  *time.Duration // how old an answer may be when it is served; 0 is as for all others
 	Public     *bool          // caches on the way may keep what is for anonymous callers
 	MaxAge     *time.Duration // how long these need not ask again; 0 is not at all
 	VaryClaims *[]string      // claims that callers must share to share answers
+	Revalidate *time.Duration // how long after TTL an answer is served while it is fetched anew, and
+	IfError    *time.Duration // where that fails; both for Limited alone
 }
 
 // of puts together what is set for a relation.
@@ -31,11 +34,14 @@ func (p Policies) of(n schema.Name) (all Policy) {
 		e := p[key]
 		all = Policy{
 			Cache:      cmp.Or(all.Cache, e.Cache),
+			Limited:    cmp.Or(all.Limited, e.Limited),
 			TTL:        cmp.Or(all.TTL, e.TTL),
 			Staleness:  cmp.Or(all.Staleness, e.Staleness),
 			Public:     cmp.Or(all.Public, e.Public),
 			MaxAge:     cmp.Or(all.MaxAge, e.MaxAge),
 			VaryClaims: cmp.Or(all.VaryClaims, e.VaryClaims),
+			Revalidate: cmp.Or(all.Revalidate, e.Revalidate),
+			IfError:    cmp.Or(all.IfError, e.IfError),
 		}
 	}
 	return all
@@ -50,6 +56,10 @@ type Keeping struct {
 	// Public allows caches on the way to keep what is for anonymous callers, and MaxAge to use it so long without asking.
 	Public bool
 	MaxAge time.Duration
+	// Limited allows to keep it for TTL where changes are not told. After that it may be served for Revalidate while it is
+	// fetched anew, and for IfError where that fails.
+	Limited             bool
+	Revalidate, IfError time.Duration
 	// Relations are those of the request, in their order by name.
 	Relations []schema.Name
 }
@@ -58,6 +68,7 @@ type Keeping struct {
 func (f *fillBuilder) keep(n schema.Name) {
 	p, k := f.options.Policies.of(n), &f.out.Keeping
 	first := len(k.Relations) == 0
+	k.limit(p, first)
 	k.Relations = append(k.Relations, n)
 	k.TTL, k.Staleness = shorter(k.TTL, p.TTL), shorter(k.Staleness, p.Staleness)
 	public := p.Public != nil && *p.Public

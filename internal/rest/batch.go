@@ -222,6 +222,7 @@ func (h *Handler) together(ctx context.Context, requests []*http.Request, result
 		}
 		return nil
 	})
+	h.batchWrote(requests, err)
 	if !errors.Is(err, errOperation) {
 		return http.StatusOK, err
 	}

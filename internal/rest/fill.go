@@ -17,10 +17,13 @@ const mostKeys = 1000
 
 // fill runs a read so that its answer can be kept: with the keys of its rows and the snapshot that they were seen in.
 func (a *answer) fill(f *cache.Fill, key [][]byte) error {
-	if a.fillFromStandby(f, key) {
+	p := a.plan
+	switch {
+	case p.Fill.Keeping.Limited && !a.follows(p.Fill):
+		return a.fillLimited(f, key)
+	case a.fillFromStandby(f, key):
 		return nil
 	}
-	p := a.plan
 	unkeyed := p.Fill.Unkeyed != "" && p.unkeyed.has(a.tx.Role)
 	err := a.runFill(a.db, unkeyed, key)
 	if p.Fill.Unkeyed != "" && !unkeyed && denied(err) {
@@ -115,6 +118,9 @@ func (a *answer) depend(f *cache.Fill, seen cache.Stamp, unkeyed bool) {
 	}
 	if p.Keeping.TTL > 0 {
 		f.Limit(p.Keeping.TTL)
+	}
+	if p.Keeping.Limited {
+		limit(f, p)
 	}
 	if p.Keeping.Staleness > 0 {
 		f.Staleness(p.Keeping.Staleness)

@@ -25,7 +25,8 @@ const largestFromStandby = 1 << 20
 // fillFromStandby is fill by a standby, where one may. It reports whether its answer can be used: it must be one that the
 // cache would serve now, so that it is no older than a hit. Whatever goes wrong, the primary is there to answer.
 func (a *answer) fillFromStandby(f *cache.Fill, key [][]byte) (used bool) {
-	if a.options.Standby == nil || a.tx.PreRequest != "" || a.tx.Isolation != "" || a.plan.large.Load() {
+	p := a.plan
+	if a.options.Standby == nil || a.tx.PreRequest != "" || a.tx.Isolation != "" || p.Fill.Keeping.Limited || p.large.Load() {
 		return false
 	}
 	s := a.options.Standby()
@@ -33,12 +34,12 @@ func (a *answer) fillFromStandby(f *cache.Fill, key [][]byte) (used bool) {
 		return false
 	}
 	defer func() { s.Done(used) }()
-	unkeyed := a.plan.Fill.Unkeyed != "" && a.plan.unkeyed.has(a.tx.Role)
+	unkeyed := p.Fill.Unkeyed != "" && p.unkeyed.has(a.tx.Role)
 	switch err := a.runFill(s, unkeyed, key); {
 	case err != nil:
 	case len(a.stamp) > 0: // it has been promoted
 	case len(a.body) > largestFromStandby:
-		a.plan.large.Store(true) // to have none of them read twice
+		p.large.Store(true) // to have none of them read twice
 	default:
 		a.depend(f, replayed(a.tx.Replayed()), unkeyed)
 		used = f.Current()

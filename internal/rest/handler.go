@@ -58,6 +58,12 @@ type Options struct {
 	// Standby gives a standby whose turn it is to read an answer that is to be kept, or nil. Without it, all are read from the
 	// primary.
 	Standby func() Standby
+	// Outdated, if not nil, is called when a definition turns out to be newer than the catalog that requests are planned by, with
+	// its SchemaChanges.Since.
+	Outdated func(since int64)
+	// Wrote, if not nil, is called after a commit and before its answer with the tables that may have been written; without
+	// any, all may have been.
+	Wrote func(tables ...uint32)
 	// PlanCache bounds the memory of the plan cache, in bytes; default 16 MiB, some 8000 plans.
 	PlanCache int
 	Logger    *slog.Logger

@@ -46,7 +46,7 @@ func (p *planned) fillCost() int {
 	if p.Fill == nil {
 		return 0
 	}
-	return len(p.Fill.SQL) + len(p.Fill.Unkeyed) + 64*(len(p.Fill.Args)+len(p.Fill.UnkeyedArgs)) + 256*len(p.Fill.Levels)
+	return len(p.Fill.SQL) + len(p.Fill.Unkeyed) + len(p.Fill.LimitedSQL) + 64*len(p.Fill.LimitedArgs) + 64*(len(p.Fill.Args)+len(p.Fill.UnkeyedArgs)) + 256*len(p.Fill.Levels)
 }
 
 // planCache holds plans made for one catalog snapshot; a newer snapshot empties it. It keeps two generations: when the

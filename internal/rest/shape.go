@@ -114,11 +114,16 @@ func (s *Shape) look(r *http.Request, catalog *Catalog) (kind, because string) {
 		return byTarget, "has no plan for the cache"
 	case f.Because != "":
 		return string(f.Hindrance), f.Because
-	case x.moves(f):
+	case x.moves(f) && !f.Keeping.Limited:
 		return byTime, "compares with a time that moves on"
+	case f.Keeping.Limited && len(called.Tables) > 0: // whom the function refuses by then must not be served for a while yet
+		return byPreRequest, "calls the pre-request function, which reads tables, and its answers are kept for a time"
 	default:
 		s.settings, s.keeping, s.tables = f.Settings, f.Keeping, f.AllTables()
 		s.after(called)
+	}
+	if s.keeping.Limited && !x.follows(p.Fill) {
+		s.tables = p.Fill.Relations
 	}
 	return "", ""
 }
@@ -151,8 +156,19 @@ func (s *Shape) Valid() bool { return s.handler.catalog() == s.catalog.Value() }
 // Bypass says in a few words why answers are not kept and which of a few kinds of reasons that is, or nothing.
 func (s *Shape) Bypass() (kind, because string) { return s.kind, s.bypass }
 
+// Limited reports whether answers may be kept for a time where changes are not told.
+func (s *Shape) Limited() bool { return s.keeping.Limited }
+
+// Grace is for how long after that they may be served while they are fetched anew, and where that fails.
+func (s *Shape) Grace() (whileRevalidate, ifError time.Duration) {
+	return s.keeping.Revalidate, s.keeping.IfError
+}
+
 // Unfollowed says why answers are not kept now: the changes of a table that they depend on are not told.
 func (s *Shape) Unfollowed() (kind, because string) {
+	if s.keeping.Limited {
+		return "", ""
+	}
 	published := s.handler.options.Published
 	if published == nil || slices.ContainsFunc(s.tables, func(t uint32) bool { return !published(t) }) {
 		return byGap, "depends on a table whose changes are not told"
@@ -160,7 +176,7 @@ func (s *Shape) Unfollowed() (kind, because string) {
 	return "", ""
 }
 
-// Tables are those that answers depend on, by OID.
+// Tables are those that answers depend on, by OID; where their changes are not told, all relations that answers are read from.
 func (s *Shape) Tables() []uint32 { return s.tables }
 
 // Route names the relation.

@@ -75,7 +75,9 @@ func (a *answer) transact() error {
 	} else {
 		a.statements = append(a.statements, main)
 	}
-	if err = a.db.Write(a.r.Context(), &a.tx, a.statements, sink, decide); err != nil {
+	err = a.db.Write(a.r.Context(), &a.tx, a.statements, sink, decide)
+	a.wrote(err)
+	if err != nil {
 		return once.failed(a, err)
 	}
 	a.info.MarkTiming(telemetry.PhaseTransaction)

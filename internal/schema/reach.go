@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 )
@@ -18,7 +19,16 @@ type Reach struct {
 	Settings []SettingRead
 	// Opaque says in a few words why the rows may depend on more than Tables and Settings; empty if they do not.
 	Opaque string
+	// Personal says why they may depend on more of the caller and the request than the role and Settings; empty if they do not,
+	// though what is read may be Opaque: a foreign table, the clock.
+	Personal string
+	// Definitions are what all of this was told from.
+	Definitions Definitions
 }
+
+// Definitions are the OIDs of what was looked at to find a Reach, in ascending order. Relations are all that are read, views
+// too; Open are those of them whose row level security is off. Functions are those that are not PostgreSQL's own.
+type Definitions struct{ Relations, Open, Functions []uint32 }
 
 // SettingRead is a use of current_setting.
 type SettingRead struct {
@@ -39,6 +49,8 @@ type reached struct {
 	kind      Kind
 	catalog   bool // one of PostgreSQL's own
 	permanent bool // neither temporary nor unlogged
+	temporary bool
+	open      bool // without row level security
 	children  []uint32
 	uses      uses
 }
@@ -49,19 +61,24 @@ type uses struct {
 	functions []uint32
 	settings  []SettingRead
 	opaque    string
+	personal  string
 }
 
+// because is for what is not known at all.
 func (u *uses) because(reason string) {
-	if u.opaque == "" {
-		u.opaque = reason
-	}
+	u.moves(reason)
+	u.personal = cmp.Or(u.personal, reason)
 }
+
+// moves is for what does not depend on who asks.
+func (u *uses) moves(reason string) { u.opaque = cmp.Or(u.opaque, reason) }
 
 func (u *uses) add(o uses) {
 	u.relations = append(u.relations, o.relations...)
 	u.functions = append(u.functions, o.functions...)
 	u.settings = append(u.settings, o.settings...)
-	u.because(o.opaque)
+	u.moves(o.opaque)
+	u.personal = cmp.Or(u.personal, o.personal)
 }
 
 // reachGraph is all that can be reached from the exposed relations.
@@ -76,8 +93,7 @@ func (g *reachGraph) of(oid uint32) Reach {
 	w.root = oid
 	w.relation(oid)
 	r := &w.reach
-	slices.Sort(r.Tables)
-	r.Settings = SortSettings(r.Settings)
+	w.settle()
 	root := g.relations[oid]
 	r.Single = root != nil && root.kind == Table && len(r.Tables) == 1 && !w.circle && r.Opaque == ""
 	return w.reach
@@ -87,8 +103,7 @@ func (g *reachGraph) of(oid uint32) Reach {
 func (g *reachGraph) ofFunction(oid uint32) Reach {
 	w := newReachWalk(g)
 	w.function(oid)
-	slices.Sort(w.reach.Tables)
-	w.reach.Settings = SortSettings(w.reach.Settings)
+	w.settle()
 	return w.reach
 }
 
@@ -105,11 +120,22 @@ func newReachWalk(g *reachGraph) *reachWalk {
 	return &reachWalk{graph: g, seen: map[uint32]bool{}, calls: map[uint32]bool{}}
 }
 
-func (w *reachWalk) opaque(reason string) {
-	if w.reach.Opaque == "" {
-		w.reach.Opaque = reason
+// settle puts what was found in order.
+func (w *reachWalk) settle() {
+	d := &w.reach.Definitions
+	for _, oids := range [][]uint32{w.reach.Tables, d.Relations, d.Open, d.Functions} {
+		slices.Sort(oids)
 	}
+	w.reach.Settings = SortSettings(w.reach.Settings)
 }
+
+// unknown is for what may depend on who asks, and moves for what does not.
+func (w *reachWalk) unknown(reason string) {
+	w.moves(reason)
+	w.reach.Personal = cmp.Or(w.reach.Personal, reason)
+}
+
+func (w *reachWalk) moves(reason string) { w.reach.Opaque = cmp.Or(w.reach.Opaque, reason) }
 
 func (w *reachWalk) relation(oid uint32) {
 	if w.seen[oid] {
@@ -120,25 +146,36 @@ func (w *reachWalk) relation(oid uint32) {
 	r := w.graph.relations[oid]
 	switch {
 	case r == nil:
-		w.opaque("reads a relation that is not known")
+		w.unknown("reads a relation that is not known")
 		return
-	case r.catalog:
-		w.opaque("reads the system catalog")
+	case r.catalog && r.kind == Table:
+		w.moves("reads the system catalog")
 		return
+	case r.catalog: // a view, such as pg_settings: what its functions show is the session's
+		w.unknown("reads the system catalog")
+		return
+	}
+	d := &w.reach.Definitions
+	d.Relations = append(d.Relations, oid)
+	if r.open {
+		d.Open = append(d.Open, oid)
 	}
 	switch r.kind {
 	case Table:
-		if !r.permanent {
-			w.opaque("reads a table whose changes are not logged")
+		switch {
+		case r.temporary: // each session has rows of its own
+			w.unknown("reads a table whose changes are not logged")
+		case !r.permanent:
+			w.moves("reads a table whose changes are not logged")
 		}
 		w.reach.Tables = append(w.reach.Tables, oid)
 	case Materialized: // it has rows of its own, which only REFRESH changes
 		w.reach.Tables = append(w.reach.Tables, oid)
 	case Foreign:
-		w.opaque("reads a foreign table")
+		w.moves("reads a foreign table")
 	case View, Partitioned:
 	default:
-		w.opaque("reads a relation of kind " + strconv.Quote(string(rune(r.kind))))
+		w.unknown("reads a relation of kind " + strconv.Quote(string(rune(r.kind))))
 	}
 	for _, child := range r.children {
 		w.relation(child)
@@ -147,9 +184,8 @@ func (w *reachWalk) relation(oid uint32) {
 }
 
 func (w *reachWalk) uses(u uses) {
-	if u.opaque != "" {
-		w.opaque(u.opaque)
-	}
+	w.moves(u.opaque)
+	w.reach.Personal = cmp.Or(w.reach.Personal, u.personal)
 	w.reach.Settings = append(w.reach.Settings, u.settings...)
 	for _, oid := range u.relations {
 		w.relation(oid)
@@ -166,8 +202,11 @@ func (w *reachWalk) function(oid uint32) {
 	w.calls[oid] = true
 	f := w.graph.functions[oid]
 	if f == nil {
-		w.opaque("calls a function that is not known")
+		w.unknown("calls a function that is not known")
 		return
+	}
+	if oid >= firstUserOID {
+		w.reach.Definitions.Functions = append(w.reach.Definitions.Functions, oid)
 	}
 	w.uses(f.uses)
 }

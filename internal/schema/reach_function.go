@@ -22,15 +22,19 @@ func (f *function) uses(tree []byte) uses {
 		return uses{}
 	case f.builtin && f.volatility == string(Stable) && (settledFunctions[f.name] || dateComparison.MatchString(f.name)):
 		return uses{}
-	case f.builtin:
+	case f.builtin && movingFunctions[f.name]:
 		return uses{opaque: "calls " + f.name + "(), whose result depends on more than its arguments"}
+	case f.builtin:
+		because := "calls " + f.name + "(), whose result depends on more than its arguments"
+		return uses{opaque: because, personal: because}
 	case tree != nil:
 		return usesOf(tree)
 	}
 	if claims, ok := knownBodies[strings.Join(strings.Fields(f.source), " ")]; ok && f.language == "sql" {
 		return uses{settings: claims}
 	}
-	return uses{opaque: "calls " + f.name + "(), whose body is a text that is not looked into"}
+	because := "calls " + f.name + "(), whose body is a text that is not looked into"
+	return uses{opaque: because, personal: because}
 }
 
 // settledFunctions are PostgreSQL's own STABLE functions whose result depends on nothing but their arguments, the settings of
@@ -42,6 +46,11 @@ var settledFunctions = setOf(`date time timestamp timestamptz date_trunc date_pa
 	to_json to_jsonb row_to_json array_to_json concat concat_ws format array_to_string quote_literal quote_nullable
 	anytextcat textanycat to_tsvector to_tsquery plainto_tsquery phraseto_tsquery websearch_to_tsquery ts_headline
 	current_user session_user current_database current_schema current_schemas enum_first enum_last enum_range`)
+
+// movingFunctions are PostgreSQL's own functions that depend on the time or on chance, and on nothing of who calls them but
+// the time zone.
+var movingFunctions = setOf(`now transaction_timestamp statement_timestamp clock_timestamp timeofday age timetz
+	random gen_random_uuid`)
 
 // dateComparison are the comparisons between dates and times with and without a zone.
 var dateComparison = regexp.MustCompile(`^(date|timestamp|timestamptz)_(eq|ne|lt|le|gt|ge|cmp)_(date|timestamp|timestamptz)$`)

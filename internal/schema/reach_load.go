@@ -9,7 +9,8 @@ import (
 
 // reachedSQL reads what relations of any schema are, and what is below them: partitions and inheriting tables.
 const reachedSQL = `
-select c.oid, c.relkind::text, n.nspname in ('pg_catalog', 'information_schema', 'pg_toast'), c.relpersistence = 'p',
+select c.oid, c.relkind::text, n.nspname in ('pg_catalog', 'information_schema', 'pg_toast'),
+       c.relpersistence = 'p', c.relpersistence = 't', not c.relrowsecurity,
        array(select i.inhrelid from pg_inherits i where i.inhparent = c.oid)
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.oid = any ($1)`
@@ -43,6 +44,9 @@ with recursive types (relation, type) as (
 select w.relation, c.castfunc
 from types w join pg_type t on t.oid = w.type and t.typtype <> 'd'
 join pg_cast c on c.castsource = w.type and c.casttarget = 'pg_catalog.json'::regtype and c.castfunc <> 0`
+
+// firstUserOID is the least OID of what initdb has not made (FirstNormalObjectId, access/transam.h).
+const firstUserOID = 16384
 
 // calledSQL reads functions. The tree of a body is NULL for those whose body is a text that only runs show the meaning of;
 // that of the defaults is for calls that leave arguments out. PostgreSQL's own are those that initdb made: superusers can
@@ -105,7 +109,7 @@ func (l *loader) reachRelations(ctx context.Context, q pg.Querier, oids []uint32
 		var oid uint32
 		var kind string
 		r := new(reached)
-		if err := rows.Scan(&oid, &kind, &r.catalog, &r.permanent, &r.children); err != nil {
+		if err := rows.Scan(&oid, &kind, &r.catalog, &r.permanent, &r.temporary, &r.open, &r.children); err != nil {
 			return err
 		}
 		r.kind = Kind(kind[0])

@@ -43,7 +43,8 @@ func setOf(names string) map[string]bool {
 func usesOf(text []byte) uses {
 	nodes, err := parseTree(text)
 	if err != nil {
-		return uses{opaque: "has an expression that cannot be read"}
+		const because = "has an expression that cannot be read"
+		return uses{opaque: because, personal: because}
 	}
 	v := visitor{}
 	for _, n := range nodes {
@@ -72,16 +73,19 @@ func (v *visitor) look(n *treeNode) {
 	case "SQLVALUEFUNCTION":
 		const currentRole = 9 // enum SQLValueFunctionOp: dates and times come first, then roles, database and schema
 		if n.number("op") < currentRole {
-			v.because("reads the clock")
+			v.moves("reads the clock")
 		}
 		return
 	case "COERCEVIAIO":
 		if !safeResults[n.number("resulttype")] {
-			v.because("turns text into a type whose values may depend on the time or on the catalog")
+			because := "turns text into a type whose values may depend on the time or on the catalog"
+			if v.moves(because); n.number("resulttype") >= firstUserOID { // whose input function can be anybody's
+				v.because(because)
+			}
 		}
 		return
 	case "TABLESAMPLECLAUSE":
-		v.because("reads a random sample")
+		v.moves("reads a random sample")
 		return
 	}
 	if !plainNodes[n.name] {

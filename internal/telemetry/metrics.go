@@ -28,6 +28,7 @@ type Metrics struct {
 	schema   schemaMetrics
 	jwt      jwtMetrics
 	bypasses *prometheus.CounterVec
+	stale    *prometheus.CounterVec
 }
 
 // NewMetrics returns metrics with nothing counted. It starts nothing.
@@ -42,6 +43,7 @@ func NewMetrics(o MetricsOptions) *Metrics {
 		schema:   newSchemaMetrics(reg),
 		jwt:      newJWTMetrics(reg),
 		bypasses: newCacheBypasses(reg),
+		stale:    newCacheStale(reg),
 	}
 	reg.MustRegister(
 		collectors.NewGoCollector(),
