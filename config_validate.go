@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/url"
 	"strings"
+
+	"github.com/slipstream-go/slipstream/internal/redis"
 )
 
 // minSecret is the shortest key that HMAC-SHA-256 may have (RFC 7518 section 3.2), in bytes.
@@ -34,6 +36,10 @@ func (c Config) conflicts() []error {
 		}
 	}
 	add("db-uri", checkConnection(c.DBURI))
+	if c.RedisURL != "" {
+		_, err := redis.Open(redis.Options{URL: c.RedisURL})
+		add("redis-url", err)
+	}
 	add("db-schemas", checkSchemas(c.DBSchemas))
 	add("jwt-secret", checkSecret(c.JWTSecret, c.JWTSecretIsBase64))
 	add("jwt-aud", checkAudience(c.JWTAud))

@@ -49,6 +49,7 @@ func TestValidateRefuses(t *testing.T) {
 	for want, c := range map[string]slipstream.Config{
 		"db-uri: not a connection string":                           {DBURI: "db.example.com"},
 		"db-schemas: information_schema cannot be exposed":          {DBSchemas: []string{"a", "information_schema"}},
+		"redis-url: not a URL of Redis":                             {RedisURL: "http://x"},
 		"db-schemas: the list is empty":                             {DBSchemas: []string{}},
 		"db-schemas: a member is empty":                             {DBSchemas: []string{""}},
 		`db-tx-end: "x" is not known`:                               {DBTxEnd: "x"},

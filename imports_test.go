@@ -45,6 +45,8 @@ func mayImport() map[string][]string {
 		"internal/pgtest":     {"internal/devdb"},
 		"internal/plan":       {"internal/request", "internal/schema", "internal/apierr"},
 		"internal/promises":   {},
+		"internal/redis":      {},
+		"internal/redistest":  {},
 		"internal/request":    {"internal/apierr"},
 		"internal/rest":       {"cache", "limit", "internal/request", "internal/plan", "internal/schema", "internal/openapi", "internal/pg", "internal/auth", "internal/apierr", "internal/idemkey"},
 		"internal/schema":     {"internal/pg"},
@@ -53,13 +55,16 @@ func mayImport() map[string][]string {
 	}
 }
 
-const (
-	telemetry  = "internal/telemetry"
-	testServer = "internal/pgtest"
-)
+const telemetry = "internal/telemetry"
 
-// mayImportPgx are the packages that touch the driver.
-var mayImportPgx = []string{"internal/pg", "internal/feed", "jobs", testServer}
+// testServers are for test files only.
+var testServers = []string{"internal/pgtest", "internal/redistest"}
+
+// drivers are modules that only some packages may touch.
+var drivers = map[string][]string{
+	"github.com/jackc/pgx":     {"internal/pg", "internal/feed", "jobs", "internal/pgtest"},
+	"github.com/redis/rueidis": {"internal/redis"},
+}
 
 func TestImports(t *testing.T) {
 	allowed := mayImport()
@@ -85,11 +90,13 @@ func TestImports(t *testing.T) {
 
 // importProblem says why a package of the module may not import a path, or nothing.
 func importProblem(dir, imported string, rule []string) string {
-	if imported == "testing" && dir != testServer {
+	if imported == "testing" && !slices.Contains(testServers, dir) {
 		return `production code imports "testing": move what needs it to a _test.go file`
 	}
-	if strings.HasPrefix(imported, "github.com/jackc/pgx") && !slices.Contains(mayImportPgx, dir) {
-		return "only " + strings.Join(mayImportPgx, ", ") + " may import pgx: put what you need into internal/pg"
+	for driver, users := range drivers {
+		if strings.HasPrefix(imported, driver) && !slices.Contains(users, dir) {
+			return "only " + strings.Join(users, ", ") + " may import " + driver + ": put what you need into " + users[0]
+		}
 	}
 	if imported != module && !strings.HasPrefix(imported, module+"/") {
 		return ""
@@ -101,7 +108,7 @@ func importProblem(dir, imported string, rule []string) string {
 	if target == telemetry {
 		return ""
 	}
-	if target != testServer && slices.ContainsFunc(rule, func(r string) bool { return matches(r, target) }) {
+	if !slices.Contains(testServers, target) && slices.ContainsFunc(rule, func(r string) bool { return matches(r, target) }) {
 		return ""
 	}
 	return "imports " + imported + ", which mayImport in imports_test.go does not allow"

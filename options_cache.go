@@ -26,6 +26,12 @@ func cacheOptions() []option {
 			doc:  "Connection string for following the write-ahead log: of a role with the right REPLICATION, and past any pooler.",
 		},
 		{
+			name: "redis-url", own: true, fallbackEnv: "REDIS_URL", defaultNote: "none", secret: true,
+			bind: func(c *Config) value { return (*text)(&c.RedisURL) },
+			doc: "A Redis or Valkey through which instances share what they keep: `redis://[user:password@]host[:port][/db]`, `rediss://` for TLS, `unix:///path`; " +
+				"further nodes of a cluster, or sentinels with `master_set=NAME`, as `?addr=host:port`. While it is away or slow, each instance goes on alone.",
+		},
+		{
 			name: "cache-status", own: true, defaultText: "true", reloadable: true,
 			bind: func(c *Config) value { return (*disabled)(&c.SilentCache) },
 			doc:  "Say in the header `Cache-Status` (RFC 9211) whether an answer came out of the cache, and if not, why.",

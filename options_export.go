@@ -98,12 +98,17 @@ func masked(plain any) any {
 	return mask
 }
 
+// connectionScheme is of URLs in which only the password is secret.
+var connectionScheme = map[string]bool{
+	"postgres": true, "postgresql": true, "redis": true, "rediss": true, "valkey": true, "valkeys": true, "unix": true,
+}
+
 func maskedText(s string) string {
 	u, err := url.Parse(s)
 	if s == "" {
 		return s
 	}
-	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+	if err != nil || !connectionScheme[u.Scheme] {
 		return mask
 	}
 	_, inUser := u.User.Password()

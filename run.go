@@ -108,6 +108,9 @@ func (s *Server) support(ctx context.Context, wg *sync.WaitGroup) {
 			}
 		})
 	}
+	if s.redis != nil {
+		wg.Go(func() { _ = s.redis.Run(ctx) }) // it ends with ctx only
+	}
 	wg.Go(func() { s.keepKeys(ctx) })
 	wg.Go(func() { s.keepCatalog(ctx) })
 	if s.caching != nil {

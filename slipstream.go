@@ -11,6 +11,7 @@ import (
 
 	"github.com/slipstream-go/slipstream/internal/edge"
 	"github.com/slipstream-go/slipstream/internal/pg"
+	"github.com/slipstream-go/slipstream/internal/redis"
 	"github.com/slipstream-go/slipstream/internal/rest"
 	"github.com/slipstream-go/slipstream/internal/telemetry"
 )
@@ -32,7 +33,8 @@ type Server struct {
 	current    atomic.Pointer[serving]
 	catalog    atomic.Pointer[rest.Catalog]
 	loads      loads
-	caching    *caching // nil when off
+	caching    *caching      // nil when off
+	redis      *redis.Client // nil without one
 
 	running  atomic.Bool
 	retired  chan *serving // configurations whose background work must end
@@ -68,6 +70,11 @@ func New(_ context.Context, cfg Config) (*Server, error) {
 	}
 	if s.db, err = pg.Open(pool); err != nil {
 		return nil, err
+	}
+	if cfg.RedisURL != "" {
+		if s.redis, err = redis.Open(redis.Options{URL: cfg.RedisURL, Logger: s.log}); err != nil {
+			return nil, err
+		}
 	}
 	if err := s.watchPool(); err != nil {
 		return nil, err

@@ -2,7 +2,7 @@
 # Installs what the Makefile's targets need and the machine lacks, with the
 # system's package manager, after saying what and why:
 #
-#	scripts/deps.sh postgres [postgis] [node] [wrk] [nginx] [varnish]
+#	scripts/deps.sh postgres [postgis] [redis] [node] [wrk] [nginx] [varnish]
 #
 # Does nothing, quickly, where all is there. Uses sudo only when not root; with
 # CI=true it never asks for a password.
@@ -37,6 +37,8 @@ has_postgis() {
 	return 1
 }
 
+has_redis() { command -v valkey-server >/dev/null 2>&1 || command -v redis-server >/dev/null 2>&1; }
+
 has_node() { command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1; }
 
 has_wrk() { command -v wrk >/dev/null 2>&1; }
@@ -51,6 +53,7 @@ purpose() {
 	case $1 in
 	postgres) echo "a PostgreSQL server, which the tests and slipstream dev run privately, without a service" ;;
 	postgis) echo "PostGIS, for the tests of GeoJSON answers" ;;
+	redis) echo "a Redis server, which the tests of what instances share run privately (Debian runs it as a service, too: systemctl disable --now redis-server)" ;;
 	node) echo "Node.js with npm, for the test of the JavaScript client" ;;
 	wrk) echo "wrk, the load generator of make bench" ;;
 	nginx) echo "nginx, whose cache make bench-cache compares with (Debian runs it as a service, too: systemctl disable --now nginx)" ;;
@@ -65,6 +68,7 @@ packages() {
 	dnf/postgres) echo postgresql-server postgresql-contrib ;;
 	apk/postgres) echo postgresql postgresql-contrib ;;
 	brew/postgres) echo postgresql@17 ;;
+	apt-get/redis) echo redis-server ;;
 	apt-get/node | dnf/node | apk/node) echo nodejs npm ;;
 	*) echo "$1" ;;
 	esac
@@ -142,15 +146,15 @@ need() {
 }
 
 [ $# -gt 0 ] || {
-	echo "usage: $0 postgres|postgis|node|wrk|nginx|varnish ..." >&2
+	echo "usage: $0 postgres|postgis|redis|node|wrk|nginx|varnish ..." >&2
 	exit 2
 }
 find_manager
 for thing in "$@"; do
 	case $thing in
-	postgres | postgis | node | wrk | nginx | varnish) need "$thing" ;;
+	postgres | postgis | redis | node | wrk | nginx | varnish) need "$thing" ;;
 	*)
-		say "unknown: $thing (known: postgres, postgis, node, wrk, nginx, varnish)"
+		say "unknown: $thing (known: postgres, postgis, redis, node, wrk, nginx, varnish)"
 		exit 2
 		;;
 	esac

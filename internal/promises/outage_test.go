@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"sync"
 	"syscall"
 	"testing"
@@ -97,10 +96,7 @@ func (s *site) set(name, value string) {
 // TestKilled kills the program as the kernel would when memory runs out: nothing in the database may keep its log.
 func TestKilled(t *testing.T) {
 	s := prepare(t, registersSchema)
-	program := filepath.Join(t.TempDir(), "slipstream")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../../cmd/slipstream").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	program := buildProgram(t)
 	kills := scale(2, 10)
 	left := 0
 	for range kills {
