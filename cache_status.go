@@ -11,8 +11,10 @@ import (
 
 // CacheStatus says what the cache does.
 type CacheStatus struct {
-	// Mode is off, wal (exact, by the write-ahead log), or none, while Reason holds.
+	// Mode is off, wal (exact by row, by the write-ahead log), notify (exact by table, by triggers), or none, while Reason holds.
 	Mode string `json:"mode"`
+	// Hint is what to do for a better mode; empty in the best.
+	Hint string `json:"hint,omitempty"`
 	// Reason why nothing is cached, with the remedy; empty if something is.
 	Reason string `json:"reason,omitempty"`
 	// Tables is how many tables' changes are known.
@@ -40,8 +42,9 @@ func (s *Server) CacheStatus() CacheStatus {
 		return CacheStatus{Mode: "off", Reason: "cache-mode is off", LagMilliseconds: -1}
 	}
 	st := k.cache.Stats()
+	mode := k.feed.Status().Mode
 	out := CacheStatus{
-		Mode: "wal", Entries: st.Entries, Bytes: st.Bytes, Hits: st.Hits, Misses: map[string]uint64{}, Stored: st.Stored,
+		Mode: string(mode), Hint: mode.Hint(), Entries: st.Entries, Bytes: st.Bytes, Hits: st.Hits, Misses: map[string]uint64{}, Stored: st.Stored,
 		Rejected: map[string]uint64{}, Invalidated: st.Invalidated, Evicted: st.Evicted, LagMilliseconds: -1,
 	}
 	if st.Lease >= 0 {
@@ -60,7 +63,7 @@ func (s *Server) CacheStatus() CacheStatus {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if status.Mode != cache.Open {
-		out.Mode = "none"
+		out.Mode, out.Hint = "none", ""
 		reasons := slices.DeleteFunc([]string{k.problem, status.Reason}, func(r string) bool { return r == "" })
 		if len(reasons) > 0 {
 			out.Reason = reasons[0]

@@ -4,10 +4,11 @@ func cacheOptions() []option {
 	return []option{
 		{
 			name: "cache-mode", own: true, defaultText: "auto",
-			bind: func(c *Config) value { return choice{&c.CacheMode, []string{"auto", "wal", "off"}} },
+			bind: func(c *Config) value { return choice{&c.CacheMode, []string{"auto", "wal", "notify", "off"}} },
 			doc: "Whether answers are kept in memory until what they show changes. `wal` follows the database's write-ahead log, which tells of every change, " +
-				"whoever makes it; `slipstream cache install` prepares a database for it. `auto` is `wal` where that is possible, and `off` elsewhere. " +
-				"While the log cannot be followed, requests go by the cache.",
+				"whoever makes it; `slipstream cache install` prepares a database for it. `notify` listens to triggers, which tell the tables that were " +
+				"written to, where the log cannot be followed; `slipstream cache install --mode notify` makes them. `auto` is `wal` where that is possible, " +
+				"else `notify`, and `off` elsewhere. While changes cannot be learnt, requests go by the cache.",
 		},
 		{
 			name: "cache-memory", own: true, defaultNote: "a quarter of the process's memory limit; 256 MiB without a limit",
@@ -23,7 +24,7 @@ func cacheOptions() []option {
 		{
 			name: "cache-db-uri", own: true, defaultNote: "`db-uri`", secret: true,
 			bind: func(c *Config) value { return (*text)(&c.CacheDBURI) },
-			doc:  "Connection string for following the write-ahead log: of a role with the right REPLICATION, and past any pooler.",
+			doc:  "Connection string for learning of changes, past any pooler: in the mode `wal`, of a role with the right REPLICATION.",
 		},
 		{
 			name: "redis-url", own: true, fallbackEnv: "REDIS_URL", defaultNote: "none", secret: true,

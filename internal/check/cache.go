@@ -17,37 +17,57 @@ import (
 func (i inspection) cache(ctx context.Context) error {
 	const cost = "every read asks the database"
 	switch {
-	case !i.options.Cache:
+	case len(i.options.CacheModes) == 0:
 		i.report.ok("cache", "off by cache-mode")
 		return nil
 	case i.options.PreRequest != "":
 		i.report.add(Finding{"cache", Warn, "db-pre-request is set: what the function does, the cache cannot know", cost, "do without db-pre-request"})
 		return nil
 	}
-	problems, err := feed.Preflight(ctx, i.options.CacheDSN)
+	mode, problems, err := i.cacheMode(ctx)
 	if err != nil {
 		i.report.add(Finding{"cache", Warn, strings.Join(strings.Fields(pg.HideDSN(err).Error()), " "), cost, "correct cache-db-uri"})
 		return nil
 	}
 	var published map[uint32]feed.Table
-	if len(problems) == 0 {
+	switch {
+	case mode == feed.WAL:
 		i.report.ok("cache", "changes are told by the write-ahead log")
-		if published, err = feed.Published(ctx, i.options.CacheDSN); err != nil {
-			return err
-		}
-	} else {
+	case mode == feed.Notify:
+		i.report.ok("cache", "the tables that are written to are told by triggers: %s", mode.Hint())
+	default:
 		var found, fix []string
 		for _, p := range problems {
 			found, fix = append(found, p.What), append(fix, p.Remedy)
 		}
 		i.report.add(Finding{"cache", Warn, strings.Join(found, "; "), cost, strings.Join(slices.Compact(fix), "; ")})
 	}
-	return i.cachedRelations(ctx, published)
+	if mode != "" {
+		if published, err = feed.Published(ctx, i.options.CacheDSN, mode); err != nil {
+			return err
+		}
+	}
+	return i.cachedRelations(ctx, mode, published)
+}
+
+// cacheMode finds the first mode that nothing keeps a server from, or what does from the first of all.
+func (i inspection) cacheMode(ctx context.Context) (feed.Mode, []feed.Problem, error) {
+	var first []feed.Problem
+	for _, mode := range i.options.CacheModes {
+		problems, err := feed.Preflight(ctx, i.options.CacheDSN, mode)
+		if err != nil || len(problems) == 0 {
+			return mode, nil, err
+		}
+		if first == nil {
+			first = problems
+		}
+	}
+	return "", first, nil
 }
 
 // cachedRelations sorts the exposed relations by how their answers are kept. published is nil where it is not known which
 // tables are.
-func (i inspection) cachedRelations(ctx context.Context, published map[uint32]feed.Table) error {
+func (i inspection) cachedRelations(ctx context.Context, mode feed.Mode, published map[uint32]feed.Table) error {
 	tx, err := i.db.Begin(ctx)
 	if err != nil {
 		return err
@@ -64,7 +84,7 @@ func (i inspection) cachedRelations(ctx context.Context, published map[uint32]fe
 		switch because := notKept(r, published); {
 		case because != "":
 			not[because] = append(not[because], full)
-		case plan.KeptByRows(r):
+		case mode != feed.Notify && plan.KeptByRows(r):
 			rows = append(rows, full)
 		default:
 			tables = append(tables, full)

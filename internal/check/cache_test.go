@@ -12,7 +12,7 @@ import (
 func TestCache(t *testing.T) {
 	pgtest.Server(t) // has wal_level = logical
 	f := newFixture(t)
-	f.options.Cache, f.options.CacheDSN = true, f.options.DSN
+	f.options.CacheModes, f.options.CacheDSN = feed.Modes("auto"), f.options.DSN
 	pgtest.Exec(t, f.dsn, `create table api.kept (id int primary key); create view api.some as select * from api.kept where id > 1;
 		create view api.ticking as select *, now() as read from api.kept; create view api.clock as select now();
 		create table api.priced (price numeric primary key)`)
@@ -44,9 +44,9 @@ func TestCache(t *testing.T) {
 
 	f.options.PreRequest = "api.now"
 	wantFinding(t, run(t, f.options), "cache", check.Warn, "db-pre-request")
-	f.options.Cache = false
+	f.options.CacheModes = nil
 	wantFinding(t, run(t, f.options), "cache", check.OK, "off by cache-mode")
-	f.options.Cache, f.options.PreRequest, f.options.CacheDSN = true, "", "postgres://u:hush@127.0.0.1:1/x"
+	f.options.CacheModes, f.options.PreRequest, f.options.CacheDSN = feed.Modes("auto"), "", "postgres://u:hush@127.0.0.1:1/x"
 	r = run(t, f.options)
 	wantFinding(t, r, "cache", check.Warn, "failed to connect")
 	for _, finding := range r.Findings {

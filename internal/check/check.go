@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/slipstream-go/slipstream/internal/feed"
 	"github.com/slipstream-go/slipstream/internal/pg"
 )
 
@@ -21,9 +22,9 @@ type Options struct {
 	Tokens bool
 	// Pool is the most connections that the server would open, besides the listening one.
 	Pool int
-	// Cache is true where answers are to be cached, CacheDSN the connection string for following the write-ahead log, and
-	// PreRequest the function that is called before every statement, or empty.
-	Cache      bool
+	// CacheModes are the ways to learn of changes that are wanted; none without a cache. CacheDSN is the connection string
+	// for them, and PreRequest the function that is called before every statement, or empty.
+	CacheModes []feed.Mode
 	CacheDSN   string
 	PreRequest string
 	// StatementTimeout is the server's own bound; 0 is none.
