@@ -108,16 +108,14 @@ func parseXid(text string) (uint32, error) {
 	return uint32(xid), err
 }
 
-// written tells that a table was named, which stands for itself and all below it. While the catalog is not known, no table
-// can be relied upon anyway.
+// written tells that a table was named, which stands for itself and all below it. While it is not known what that is, no
+// table can be relied upon.
 func (l *listener) written(oid, xid uint32) {
-	c := l.catalog.Load()
-	if c == nil {
-		return
-	}
 	tx := Transaction{Xid: xid, EndLSN: math.MaxUint64, Changes: []Change{{Relation: oid, Kind: Many}}}
-	for _, below := range c.below[oid] {
-		tx.Changes = append(tx.Changes, Change{Relation: below, Kind: Many})
+	if c := l.catalog.Load(); c != nil {
+		for _, below := range c.below[oid] {
+			tx.Changes = append(tx.Changes, Change{Relation: below, Kind: Many})
+		}
 	}
 	l.feed.handlers.Committed(&tx)
 }

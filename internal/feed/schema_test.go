@@ -20,9 +20,15 @@ func (f *follower) marked() (changed bool) {
 	return changed
 }
 
+const mark = "create table mark (id int primary key, n int); insert into mark values (1, 0)"
+
 func TestSchemaChanges(t *testing.T) {
 	role := pgtest.Role(t, "nologin")
-	f := follow(t, database(t, "create table mark (id int primary key, n int); insert into mark values (1, 0)"))
+	schemaChanges(t, follow(t, database(t, mark)), role)
+}
+
+func schemaChanges(t *testing.T, f *follower, role string) {
+	t.Helper()
 	for _, sql := range []string{
 		"create table item (id int primary key, name text)",
 		"alter table item add column note text default 'x'",
@@ -71,8 +77,14 @@ func TestSchemaChanges(t *testing.T) {
 
 // A partition that is detached concurrently is not read any more while the command still waits for those who do.
 func TestDetachingPartitions(t *testing.T) {
-	f := follow(t, database(t, `create table mark (id int primary key, n int); insert into mark values (1, 0);
-		create table part (id int primary key) partition by list (id); create table part1 partition of part for values in (1)`))
+	detachingPartitions(t, follow(t, database(t, detached)))
+}
+
+const detached = mark + `; create table part (id int primary key) partition by list (id);
+	create table part1 partition of part for values in (1)`
+
+func detachingPartitions(t *testing.T, f *follower) {
+	t.Helper()
 	reader := connect(t, f.dsn)
 	run(t, reader, "begin", "select from part")
 	detached := make(chan error, 1)
@@ -95,8 +107,10 @@ func TestDetachingPartitions(t *testing.T) {
 }
 
 // Temporary objects concern their own session alone, and what was rolled back nobody.
-func TestNoSchemaChanges(t *testing.T) {
-	f := follow(t, database(t, "create table mark (id int primary key, n int); insert into mark values (1, 0)"))
+func TestNoSchemaChanges(t *testing.T) { noSchemaChanges(t, follow(t, database(t, mark))) }
+
+func noSchemaChanges(t *testing.T, f *follower) {
+	t.Helper()
 	for _, sql := range []string{
 		"create temp table scratch (id serial primary key, name text default 'x' check (name <> ''))",
 		"create temp table scratch (id int); alter table scratch add b int; create index on scratch (b); alter table scratch drop b; drop table scratch",
