@@ -21,8 +21,8 @@ import (
 )
 
 // What a transaction wrote before somebody listened is told with its commit.
-func liveWithoutWaiting(t *testing.T, n notifying) {
-	dsn := n.database(t, "create table item (id int primary key)")
+func liveWithoutWaiting(t *testing.T) {
+	dsn := emptyDatabase(t, "create table item (id int primary key)")
 	installNotify(t, dsn)
 	writer := connect(t, dsn)
 	run(t, writer, "begin", "insert into item values (1)")
@@ -35,8 +35,8 @@ func liveWithoutWaiting(t *testing.T, n notifying) {
 }
 
 // The promise, as in TestThePromise.
-func notifiedPromise(t *testing.T, n notifying) {
-	f := n.listen(t, "create table item (id int primary key, n int)")
+func notifiedPromise(t *testing.T) {
+	f := listen(t, "create table item (id int primary key, n int)")
 	acknowledged := map[uint32]time.Duration{}
 	var mu sync.Mutex
 	var writers sync.WaitGroup
@@ -72,8 +72,8 @@ func notifiedPromise(t *testing.T, n notifying) {
 }
 
 // Who asks learns that his commit was delivered without waiting for the next heartbeat that is due.
-func promptedPositions(t *testing.T, n notifying) {
-	f := n.listen(t, "create table item (id int primary key)", func(o *feed.Options) { o.Heartbeat = time.Hour })
+func promptedPositions(t *testing.T) {
+	f := listen(t, "create table item (id int primary key)", func(o *feed.Options) { o.Heartbeat = time.Hour })
 	for i := range 20 {
 		pgtest.Exec(t, f.dsn, fmt.Sprintf("insert into item values (%d)", i))
 		var position uint64
@@ -92,8 +92,8 @@ func promptedPositions(t *testing.T, n notifying) {
 	}
 }
 
-func notifyHeals(t *testing.T, n notifying) {
-	f := n.listen(t, "create table item (id int primary key)")
+func notifyHeals(t *testing.T) {
+	f := listen(t, "create table item (id int primary key)")
 	for i := range 2 {
 		pgtest.Exec(t, f.dsn, "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query = 'listen slipstream_cache'")
 		if e := f.state(feed.Broken); !strings.Contains(e.reason, "terminating connection due to administrator command") {
@@ -121,8 +121,8 @@ func notifyHeals(t *testing.T, n notifying) {
 
 // A pooler that gives each transaction a session of its own keeps notifications from who listens. The clock is so fast that
 // it is found out soon.
-func deafListeners(t *testing.T, n notifying) {
-	dsn := n.database(t, "create table item (id int primary key)")
+func deafListeners(t *testing.T) {
+	dsn := emptyDatabase(t, "create table item (id int primary key)")
 	installNotify(t, dsn)
 	begun := time.Now()
 	f := start(t, dsn, byNotify, func(o *feed.Options) {
@@ -198,8 +198,8 @@ select concat_ws(' ',
 	(select count(*) from pg_trigger where tgname = 'slipstream_cache' and tgenabled = 'A'),
 	(select count(*) from pg_proc where pronamespace = to_regnamespace('slipstream')))`
 
-func installationForNotify(t *testing.T, n notifying) {
-	dsn := n.database(t, "create table item (id int); create schema a; create table a.item () inherits (item); create unlogged table u ()")
+func installationForNotify(t *testing.T) {
+	dsn := emptyDatabase(t, "create table item (id int); create schema a; create table a.item () inherits (item); create unlogged table u ()")
 	found, err := feed.Preflight(t.Context(), dsn, feed.Notify)
 	if err != nil || len(found) != 1 || !strings.Contains(found[0].Error(), `"slipstream cache install --mode notify"`) {
 		t.Error(found, err)
@@ -232,9 +232,9 @@ func installationForNotify(t *testing.T, n notifying) {
 
 // The role that the server connects as needs no right at all, and others may not call what runs as a superuser. Their writes
 // need none either.
-func notifyLeastPrivilege(t *testing.T, n notifying) {
-	role := n.role(t)
-	dsn := n.database(t, "create table item (id int primary key); grant insert on item to "+role+"; create schema theirs authorization "+role)
+func notifyLeastPrivilege(t *testing.T) {
+	role := pgtest.Role(t, "nologin")
+	dsn := emptyDatabase(t, "create table item (id int primary key); grant insert on item to "+role+"; create schema theirs authorization "+role)
 	pgtest.Exec(t, dsn, "revoke execute on function pg_notify(text, text) from public; alter role "+role+" login")
 	installNotify(t, dsn)
 	for _, call := range []string{
@@ -265,8 +265,8 @@ func notifyLeastPrivilege(t *testing.T, n notifying) {
 }
 
 // The installation waits for a table's writers, but has those who come wait for a moment only, and none of other tables.
-func installAmongWriters(t *testing.T, n notifying) {
-	dsn := n.database(t, "create table item (id int primary key); create table free (id int primary key)")
+func installAmongWriters(t *testing.T) {
+	dsn := emptyDatabase(t, "create table item (id int primary key); create table free (id int primary key)")
 	writer, other := connect(t, dsn), connect(t, dsn)
 	run(t, writer, "begin", "insert into item values (1)")
 	installed := make(chan error, 1)
@@ -284,17 +284,9 @@ func installAmongWriters(t *testing.T, n notifying) {
 	}
 }
 
-// role makes a role on the server.
-func (n notifying) role(t *testing.T) string {
-	t.Helper()
-	name := fmt.Sprintf("r%d", rand.Uint64())
-	pgtest.Exec(t, n.server, "create role "+name)
-	return name // it goes with the server
-}
-
 // The best mode that the database is prepared for is taken, and each installation undoes the other.
 func TestModes(t *testing.T) {
-	dsn := cluster(t, directory(t), map[string]string{"max_prepared_transactions": "0"}).DSN("postgres")
+	dsn := pgtest.Own(t, map[string]string{"max_prepared_transactions": "0"}).DSN("postgres")
 	pgtest.Exec(t, dsn, "create table item (id int primary key)")
 	f := start(t, dsn, func(o *feed.Options) { o.Modes = feed.Modes("auto") })
 	if e := f.state(feed.Broken); !strings.Contains(e.reason, "slipstream cache install") {

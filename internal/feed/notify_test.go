@@ -3,8 +3,6 @@ package feed_test
 import (
 	"fmt"
 	"math"
-	"math/rand/v2"
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -17,45 +15,35 @@ import (
 
 // TestNotify runs on a server whose log cannot be followed.
 func TestNotify(t *testing.T) {
-	n := notifying{server: cluster(t, directory(t), map[string]string{"wal_level": "replica", "max_prepared_transactions": "0"}).DSN("postgres")}
-	for name, test := range map[string]func(*testing.T, notifying){
+	pgtest.Own(t, map[string]string{"wal_level": "replica", "max_prepared_transactions": "0"})
+	for name, test := range map[string]func(*testing.T){
 		"writes are told": writesAreTold, "writes are told once": writesAreToldOnce, "forged": forgedNotifications,
 		"not watched": tablesThatAreNotWatched, "partitions come and go": partitionsComeAndGo,
 		"subscriptions": subscribedTablesAreNotTold, "no waiting": liveWithoutWaiting, "promise": notifiedPromise, "positions": promptedPositions,
 		"killed": notifyHeals, "deaf": deafListeners, "installation": installationForNotify, "least privilege": notifyLeastPrivilege,
 		"busy tables": installAmongWriters,
-		"schema":      func(t *testing.T, n notifying) { schemaChanges(t, n.listen(t, mark), n.role(t)) },
-		"no schema":   func(t *testing.T, n notifying) { noSchemaChanges(t, n.listen(t, mark)) },
-		"detaching":   func(t *testing.T, n notifying) { detachingPartitions(t, n.listen(t, detached)) },
+		"schema":      func(t *testing.T) { schemaChanges(t, listen(t, mark), pgtest.Role(t, "nologin")) },
+		"no schema":   func(t *testing.T) { noSchemaChanges(t, listen(t, mark)) },
+		"detaching":   func(t *testing.T) { detachingPartitions(t, listen(t, detached)) },
 	} {
-		t.Run(name, func(t *testing.T) { test(t, n) })
+		t.Run(name, test)
 	}
-}
-
-// notifying is the server.
-type notifying struct{ server string }
-
-// database makes an empty one.
-func (n notifying) database(t *testing.T, sql string) string {
-	t.Helper()
-	name := fmt.Sprintf("d%d", rand.Uint64())
-	pgtest.Exec(t, n.server, "create database "+name)
-	t.Cleanup(func() { pgtest.Exec(t, n.server, "drop database "+name+" with (force)") })
-	dsn, err := url.Parse(n.server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dsn.Path = "/" + name
-	pgtest.Exec(t, dsn.String(), sql)
-	return dsn.String()
 }
 
 // listen starts a feed on a new database, and waits until it is live.
-func (n notifying) listen(t *testing.T, sql string, change ...func(*feed.Options)) *follower {
+func listen(t *testing.T, sql string, change ...func(*feed.Options)) *follower {
 	t.Helper()
-	dsn := n.database(t, sql)
+	dsn := emptyDatabase(t, sql)
 	installNotify(t, dsn)
 	return follow(t, dsn, append([]func(*feed.Options){byNotify}, change...)...)
+}
+
+// emptyDatabase is a new one, but for sql.
+func emptyDatabase(t *testing.T, sql string) string {
+	t.Helper()
+	dsn := pgtest.Database(t)
+	pgtest.Exec(t, dsn, sql)
+	return dsn
 }
 
 func byNotify(o *feed.Options) { o.Modes = []feed.Mode{feed.Notify} }
@@ -119,8 +107,8 @@ const written = `
 	create function go(n int) returns void language sql as 'update item set n = go.n where id = 4';
 	create table ruled (n int); create rule r as on insert to ruled do instead insert into log values (new.n)`
 
-func writesAreTold(t *testing.T, n notifying) {
-	f := n.listen(t, written)
+func writesAreTold(t *testing.T) {
+	f := listen(t, written)
 	for _, tc := range []struct{ sql, told string }{
 		{"insert into item values (10, 10)", "item"},
 		{"update item set n = 11 where id = 10", "item"},
@@ -184,8 +172,8 @@ func version(t *testing.T, dsn string) (number int) {
 }
 
 // A write is told once, with its transaction, which is visible by then, and with a position that no standby has reached.
-func writesAreToldOnce(t *testing.T, n notifying) {
-	f := n.listen(t, "create table item (id int primary key)")
+func writesAreToldOnce(t *testing.T) {
+	f := listen(t, "create table item (id int primary key)")
 	conn := connect(t, f.dsn)
 	var xid uint64
 	run(t, conn, "begin", "insert into item values (1)", "savepoint a", "insert into item values (2)", "release a", "delete from item")
@@ -203,8 +191,8 @@ func writesAreToldOnce(t *testing.T, n notifying) {
 }
 
 // Whoever may connect can send notifications. They can have answers dropped, but keep none.
-func forgedNotifications(t *testing.T, n notifying) {
-	f := n.listen(t, "create table item (id int primary key)")
+func forgedNotifications(t *testing.T) {
+	f := listen(t, "create table item (id int primary key)")
 	var sent []string
 	for _, payload := range []string{"", "table", "table x 1", "table 1", "table 99999999999 1", "schema", "schema -1", "heartbeat", "heartbeat x", "other 1"} {
 		sent = append(sent, fmt.Sprintf("select pg_notify('slipstream_cache', '%s'), pg_notify('other', 'schema 1')", payload))
@@ -223,8 +211,8 @@ func forgedNotifications(t *testing.T, n notifying) {
 	f.published("item")
 }
 
-func tablesThatAreNotWatched(t *testing.T, n notifying) {
-	f := n.listen(t, `create table item (id int primary key); create table stays (id int primary key);
+func tablesThatAreNotWatched(t *testing.T) {
+	f := listen(t, `create table item (id int primary key); create table stays (id int primary key);
 		create table part (id int primary key) partition by list (id); create table part1 partition of part for values in (1)`)
 	for _, tc := range []struct {
 		sql  string
@@ -251,8 +239,8 @@ func tablesThatAreNotWatched(t *testing.T, n notifying) {
 }
 
 // Tables of partitions come and go with what is above them.
-func partitionsComeAndGo(t *testing.T, n notifying) {
-	f := n.listen(t, `create table part (id int primary key) partition by list (id); create table part1 partition of part for values in (1);
+func partitionsComeAndGo(t *testing.T) {
+	f := listen(t, `create table part (id int primary key) partition by list (id); create table part1 partition of part for values in (1);
 		create table other (id int primary key)`)
 	pgtest.Exec(t, f.dsn, "alter table part attach partition other for values in (2)")
 	f.published("other", "part", "part1")
@@ -267,11 +255,11 @@ func partitionsComeAndGo(t *testing.T, n notifying) {
 }
 
 // Subscriptions write without statements.
-func subscribedTablesAreNotTold(t *testing.T, n notifying) {
-	pgtest.Server(t) // wal_level must be logical
-	source := pgtest.Database(t)
+func subscribedTablesAreNotTold(t *testing.T) {
+	source := pgtest.Server(t).DSN("postgres") // has wal_level = logical
 	pgtest.Exec(t, source, "create table item (id int primary key); create publication p for table item")
-	f := n.listen(t, "create table item (id int primary key); create table stays (id int primary key)")
+	t.Cleanup(func() { pgtest.Exec(t, source, "drop publication p; drop table item") })
+	f := listen(t, "create table item (id int primary key); create table stays (id int primary key)")
 	config, err := pgx.ParseConfig(source)
 	if err != nil {
 		t.Fatal(err)
