@@ -40,16 +40,21 @@ type shadow struct {
 // TestShadow lets programs write past the server while others read through it, stops them all, and then holds every answer
 // that is kept against the one that the database gives.
 func TestShadow(t *testing.T) {
+	holdAgainst(t, prepare(t, shopSchema), "B2", scale(15_000, 1_000_000))
+}
+
+func holdAgainst(t *testing.T, site *site, promise string, wanted int) {
+	t.Helper()
 	const writers, reads = 4, 300
 	seed := seedOf(t)
-	s := &shadow{site: serve(t, shopSchema)}
+	s := &shadow{site: site.start()}
 	s.random, s.ddl = newReader(s.site, seed, 0), newWriter(s.site, seed, 99)
 	s.pool = s.random.several(reads)
 	for i := range writers {
 		s.writers = append(s.writers, newWriter(s.site, seed, uint64(i+1)))
 	}
 	tally := &s.tally
-	for wanted := scale(15_000, 1_000_000); tally.writes < wanted && !t.Failed(); {
+	for tally.writes < wanted && !t.Failed() {
 		s.round()
 		s.quiesce()
 		tally.compare(s.site, s.pool)
@@ -57,7 +62,7 @@ func TestShadow(t *testing.T) {
 			t.Logf("%+v", tally)
 		}
 	}
-	record(t, "B2", fmt.Sprintf("%d writes in %d rounds, %d changes of the schema; %d answers compared, of them %d hits",
+	record(t, promise, fmt.Sprintf("%d writes in %d rounds, %d changes of the schema; %d answers compared, of them %d hits",
 		tally.writes, tally.rounds, tally.definitions, tally.compared, tally.hits), tally.wrong)
 	if tally.hits < tally.compared/20 {
 		t.Errorf("only %d of %d answers came out of the cache: nothing was tried", tally.hits, tally.compared)
