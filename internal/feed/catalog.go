@@ -99,7 +99,10 @@ func readCatalog(ctx context.Context, conn *pgx.Conn, publication string) (*cata
 		if !all {
 			return publishesPart
 		}
-		return c.readTables(ctx, tx, publication)
+		if err := c.readTables(ctx, tx, publication); err != nil {
+			return err
+		}
+		return c.readMaterialized(ctx, tx)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the published tables: %w", err)
@@ -140,6 +143,26 @@ func (c *catalog) readTables(ctx context.Context, tx pgx.Tx, publication string)
 		if inIdentity {
 			t.Identity = append(t.Identity, col.number)
 		}
+		return nil
+	})
+	return err
+}
+
+// materializedViews are told of by event triggers, where these are of an installation that does so.
+const materializedViews = `
+select c.oid from pg_class c
+where c.relkind = 'm' and ` + triggersInstalled + `
+  and exists (select from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = 'slipstream' and p.proname = 'cache_refreshed')`
+
+// readMaterialized adds the materialised views, which are changed as a whole.
+func (c *catalog) readMaterialized(ctx context.Context, tx pgx.Tx) error {
+	rows, err := tx.Query(ctx, materializedViews)
+	if err != nil {
+		return err
+	}
+	var oid uint32
+	_, err = pgx.ForEachRow(rows, []any{&oid}, func() error {
+		c.tables[oid] = &published{member: oid}
 		return nil
 	})
 	return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 )
@@ -28,6 +29,7 @@ const (
 const (
 	heartbeatPrefix = "ss.hb"
 	schemaPrefix    = "ss.ddl"
+	refreshPrefix   = "ss.refresh"
 )
 
 // relation is a table as the stream describes it, ahead of its first change and after changes of its definition.
@@ -113,6 +115,10 @@ func (d *decoder) logical(m *message) {
 		// Rows before and after it in the transaction can have different columns.
 		d.open.schemaChanged = true
 		d.open.collapseAll()
+	case refreshPrefix:
+		if oid, err := strconv.ParseUint(string(content), 10, 32); err == nil { // everybody may write such messages
+			d.open.collapse(uint32(oid))
+		}
 	}
 }
 

@@ -48,6 +48,15 @@ language sql volatile set search_path = pg_catalog, pg_temp as $$
 	select pg_notify('slipstream_cache', 'schema ' || pg_current_xact_id()::text);
 $$;
 
+-- Tells that materialised views were refreshed, for which no triggers fire.
+create or replace function slipstream.cache_refreshed() returns void
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+begin
+	perform pg_notify('slipstream_cache', 'table ' || d.objid::text || ' ' || pg_current_xact_id()::text) from pg_event_trigger_ddl_commands() d;
+exception when others then
+	raise warning 'slipstream: cached answers may be outdated: %', sqlerrm;
+end $$;
+
 -- The name is that of the log's installation, where tables that lost their identity must go. There are none here.
 create or replace function slipstream.cache_unpublish(unwanted bool) returns void
 language sql volatile set search_path = pg_catalog, pg_temp as $$ select $$;

@@ -24,6 +24,10 @@ declare
 	report bool;
 	patience text := current_setting('lock_timeout');
 begin
+	if tg_event = 'ddl_command_end' and tg_tag = 'REFRESH MATERIALIZED VIEW' then
+		perform slipstream.cache_refreshed();
+		return;
+	end if;
 	begin
 		if tg_event = 'ddl_command_start' then
 			report := tg_tag = 'ALTER TABLE' and current_query() ~* 'concurrently';
@@ -69,7 +73,7 @@ begin
 end $$;
 
 revoke all on function slipstream.cache_eligible(), slipstream.cache_unpublish(bool), slipstream.cache_publish(bool),
-	slipstream.cache_tell(text), slipstream.cache_note_change(), slipstream.cache_schema_changed() from public;
+	slipstream.cache_tell(text), slipstream.cache_refreshed(), slipstream.cache_note_change(), slipstream.cache_schema_changed() from public;
 
 -- Triggers first: from here on, tables come and go as they should.
 drop event trigger if exists slipstream_cache_ddl;

@@ -77,6 +77,15 @@ language sql volatile set search_path = pg_catalog, pg_temp as $$
 	select pg_logical_emit_message(true, 'ss.ddl', tag);
 $$;
 
+-- Reports that materialised views were refreshed, as the log itself tells nothing of their rows.
+create or replace function slipstream.cache_refreshed() returns void
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+begin
+	perform pg_logical_emit_message(true, 'ss.refresh', d.objid::text) from pg_event_trigger_ddl_commands() d;
+exception when others then
+	raise warning 'slipstream: cached answers may be outdated: %', sqlerrm;
+end $$;
+
 SHARED
 
 -- The roles that got the right REPLICATION from here, so that they can be rid of it.

@@ -207,7 +207,7 @@ func installationForNotify(t *testing.T) {
 	for _, c := range []struct {
 		schemas []string
 		want    string
-	}{{nil, "1 3 0 2 9"}, {nil, "1 3 0 2 9"}, {[]string{"a"}, "1 3 0 1 9"}, {[]string{"a", "it's"}, "1 3 0 1 9"}, {nil, "1 3 0 2 9"}} {
+	}{{nil, "1 3 0 2 10"}, {nil, "1 3 0 2 10"}, {[]string{"a"}, "1 3 0 1 10"}, {[]string{"a", "it's"}, "1 3 0 1 10"}, {nil, "1 3 0 2 10"}} {
 		installNotify(t, dsn, c.schemas...)
 		if got := pgtest.Value(t, dsn, madeForNotify); got != c.want {
 			t.Errorf("%s: %s, want %s", c.schemas, got, c.want)

@@ -23,6 +23,7 @@ func TestNotify(t *testing.T) {
 		"killed": notifyHeals, "deaf": deafListeners, "installation": installationForNotify, "least privilege": notifyLeastPrivilege,
 		"busy tables": installAmongWriters,
 		"schema":      func(t *testing.T) { schemaChanges(t, listen(t, mark), pgtest.Role(t, "nologin")) },
+		"refreshed":   func(t *testing.T) { refreshedViews(t, listen(t, refreshed)) },
 		"no schema":   func(t *testing.T) { noSchemaChanges(t, listen(t, mark)) },
 		"detaching":   func(t *testing.T) { detachingPartitions(t, listen(t, detached)) },
 	} {

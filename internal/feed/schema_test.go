@@ -38,7 +38,6 @@ func schemaChanges(t *testing.T, f *follower, role string) {
 		"create view seen as select * from item",
 		"create or replace view seen as select id, name from item",
 		"create materialized view kept as select * from item",
-		"refresh materialized view kept",
 		"create function f() returns int language sql as 'select 1'",
 		"create or replace function f() returns int language sql as 'select 2'",
 		"alter function f() stable",
@@ -283,4 +282,38 @@ func TestSwitchedOffTriggersBreakTheFeed(t *testing.T) {
 	}
 	install(t, f.dsn)
 	f.state(feed.Live)
+}
+
+// TestRefreshedViews: the log has nothing of a materialised view's rows.
+func TestRefreshedViews(t *testing.T) {
+	f := follow(t, database(t, refreshed))
+	refreshedViews(t, f)
+	// Everybody may write into the log.
+	pgtest.Exec(t, f.dsn, "select pg_logical_emit_message(true, 'ss.refresh', ''), pg_logical_emit_message(true, 'ss.refresh', '99999999999'), pg_logical_emit_message(true, 'ss.refresh', '-1')")
+	f.expect(f.exec("refresh materialized view late"), "late many")
+}
+
+const refreshed = mark + "; create materialized view kept as select n, count(*) from mark group by n; create unique index on kept (n)"
+
+func refreshedViews(t *testing.T, f *follower) {
+	t.Helper()
+	for _, sql := range []string{
+		"refresh materialized view kept",
+		"refresh materialized view concurrently kept",
+		"refresh materialized view kept with no data",
+		"begin; savepoint a; refresh materialized view kept; release a; commit",
+		"set session_replication_role = replica; refresh materialized view kept",
+		"begin; refresh materialized view kept; savepoint a; refresh materialized view kept; rollback to a; commit",
+	} {
+		f.expect(f.exec(sql), "kept many")
+	}
+	pgtest.Exec(t, f.dsn, "begin; refresh materialized view kept; rollback")
+	if f.marked() {
+		t.Error("a refresh is told as a change of the schema")
+	}
+	pgtest.Exec(t, f.dsn, "create materialized view late as select 1 as one")
+	f.published("kept", "late", "mark")
+	f.expect(f.exec("refresh materialized view late"), "late many")
+	pgtest.Exec(t, f.dsn, "drop materialized view kept")
+	f.published("late", "mark")
 }

@@ -9,6 +9,7 @@ drop event trigger if exists slipstream_cache_drop;
 drop event trigger if exists slipstream_cache_detach;
 drop publication if exists slipstream;
 drop function if exists slipstream.cache_schema_changed();
+drop function if exists slipstream.cache_refreshed();
 drop function if exists slipstream.cache_note_change();
 drop table if exists slipstream.schema_change;
 drop function if exists slipstream.cache_publish(bool);

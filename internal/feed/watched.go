@@ -74,7 +74,13 @@ func (l *listener) readCatalog(ctx context.Context) (*catalog, error) {
 func readWatchedCatalog(ctx context.Context, conn *pgx.Conn) (*catalog, error) {
 	c := &catalog{tables: map[uint32]*published{}, below: map[uint32][]uint32{}}
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	if err := pgx.BeginTxFunc(ctx, conn, options, func(tx pgx.Tx) error { return readWatched(ctx, tx, c) }); err != nil {
+	err := pgx.BeginTxFunc(ctx, conn, options, func(tx pgx.Tx) error {
+		if err := readWatched(ctx, tx, c); err != nil {
+			return err
+		}
+		return c.readMaterialized(ctx, tx)
+	})
+	if err != nil {
 		return nil, fmt.Errorf("read the watched tables: %w", err)
 	}
 	return c, nil

@@ -79,7 +79,7 @@ func (r *reader) read() read {
 		q.path = r.one("/desk?n=gte.3", "/desk", "/desk?id=eq.9", "/desk?owner=eq.u1", "/desk?order=n.desc,id&limit=3", "/desk?select=count()")
 		q.ordered = strings.Contains(q.path, "order=")
 	case 12:
-		q.path = r.one("/teams", "/teams?who=eq.u1", "/teams?team=eq.1&order=who")
+		q.path = r.one("/kinds", "/kinds?kind=eq.k2", "/kinds?order=n.desc,kind&limit=2", "/popular", "/teams", "/teams?who=eq.u1", "/teams?team=eq.1&order=who")
 	}
 	if c := r.callers[r.IntN(len(r.callers))]; c != "" {
 		q.headers = append(q.headers, c)

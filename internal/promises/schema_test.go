@@ -44,4 +44,7 @@ insert into logged select g, g % 4, g % 9, 'n' || g % 5 from generate_series(1, 
 insert into teams select g % 3, 'u' || g % 4 from generate_series(1, 6) g on conflict do nothing;
 insert into notes select ('00000000-0000-0000-0000-0000000000' || lpad(g::text, 2, '0'))::uuid, 'u' || g % 4, g % 3, g, g % 2 = 0
 	from generate_series(1, 40) g;
-insert into desk select g, 'u' || g % 4, g % 8 from generate_series(1, 40) g;`
+insert into desk select g, 'u' || g % 4, g % 8 from generate_series(1, 40) g;
+create materialized view kinds as select coalesce(kind, '') as kind, count(*) as n from children group by 1;
+create unique index on kinds (kind);
+create view popular as select * from kinds where n > 10;`

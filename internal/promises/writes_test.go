@@ -69,7 +69,7 @@ func (w *writer) transaction(t testing.TB) {
 func (w *writer) statement() string {
 	return w.pick(
 		w.parents, w.parents, w.children, w.children, w.children, w.pairs, w.links, w.links, w.events, w.logged, w.notes,
-		w.notes, w.desk, w.teams, w.bulk,
+		w.notes, w.desk, w.teams, w.bulk, w.refresh,
 	)()
 }
 
@@ -207,6 +207,10 @@ func (w *writer) teams() string {
 		return fmt.Sprintf("delete from api.teams where (team, who) = (%d, %s)", w.IntN(3), w.user())
 	}
 	return fmt.Sprintf("insert into api.teams values (%d, %s) on conflict do nothing", w.IntN(3), w.user())
+}
+
+func (w *writer) refresh() string {
+	return w.one("refresh materialized view api.kinds", "refresh materialized view concurrently api.kinds")
 }
 
 // bulk is more than the feed tells apart, or a table at once.

@@ -132,8 +132,8 @@ func (w *reachWalk) relation(oid uint32) {
 			w.opaque("reads a table whose changes are not logged")
 		}
 		w.reach.Tables = append(w.reach.Tables, oid)
-	case Materialized:
-		w.opaque("reads a materialised view")
+	case Materialized: // it has rows of its own, which only REFRESH changes
+		w.reach.Tables = append(w.reach.Tables, oid)
 	case Foreign:
 		w.opaque("reads a foreign table")
 	case View, Partitioned:
