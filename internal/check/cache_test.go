@@ -55,3 +55,19 @@ func TestCache(t *testing.T) {
 		}
 	}
 }
+
+func TestCacheByTable(t *testing.T) {
+	pgtest.Own(t, map[string]string{"wal_level": "replica", "max_prepared_transactions": "0"})
+	f := newFixture(t)
+	f.options.CacheModes, f.options.CacheDSN = feed.Modes("auto"), f.options.DSN
+	wantFinding(t, run(t, f.options), "cache", check.Warn, "wal_level is replica")
+	f.options.CacheModes = feed.Modes("notify")
+	wantFinding(t, run(t, f.options), "cache", check.Warn, "no triggers tell what is written")
+	if err := feed.InstallNotify(t.Context(), f.dsn, nil); err != nil {
+		t.Fatal(err)
+	}
+	f.options.CacheModes = feed.Modes("auto")
+	r := run(t, f.options)
+	wantFinding(t, r, "cache", check.OK, "told by triggers")
+	wantFinding(t, r, "kept until a table changes", check.OK, "api.item")
+}

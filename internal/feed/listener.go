@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // channel carries what the triggers of the installation tell, and heartbeats:
@@ -53,10 +54,15 @@ func (l *listener) open(ctx context.Context) (err error) {
 	return err
 }
 
-// identify implements source. The timeline is that of the segment that is being written.
+// identify implements source. The timeline is that of the segment that is being written. Not every server that is managed by
+// others tells; nothing but a warning depends on it.
 func (l *listener) identify(ctx context.Context) (o origin, err error) {
 	const server = `select system_identifier::text, left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) from pg_control_system()`
-	return o, l.conn.QueryRow(ctx, server).Scan(&o.system, &o.timeline)
+	err = l.conn.QueryRow(ctx, server).Scan(&o.system, &o.timeline)
+	if answer := (*pgconn.PgError)(nil); errors.As(err, &answer) {
+		return origin{}, nil
+	}
+	return o, err
 }
 
 func (l *listener) close() {

@@ -16,7 +16,7 @@ import (
 type source interface {
 	// open begins: what is committed after it is delivered by run.
 	open(ctx context.Context) error
-	// identify tells which server it is.
+	// identify tells which server it is; zero where that is not known.
 	identify(ctx context.Context) (origin, error)
 	// run passes on what comes until ctx ends or the source breaks. Its error is never nil.
 	run(ctx context.Context) error
@@ -167,7 +167,7 @@ func (s *session) compareOrigin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if last := s.feed.origin; last != (origin{}) && last != now {
+	if last := s.feed.origin; last != (origin{}) && now != (origin{}) && last != now {
 		s.feed.options.Logger.Warn("the change feed follows another server than before",
 			"system", now.system, "timeline", now.timeline, "last_system", last.system, "last_timeline", last.timeline)
 	}
