@@ -43,27 +43,27 @@ func (s *session) beat(ctx context.Context) error {
 	}
 	ticker := time.NewTicker(s.feed.options.Heartbeat)
 	defer ticker.Stop()
+	prompted := false
 	for {
-		if err := h.tick(ctx); err != nil {
+		if err := h.tick(ctx, prompted); err != nil {
 			return err
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-ticker.C:
+			prompted = false
 		case <-s.source.prompts():
-			if err := h.send(ctx); err != nil {
-				return err
-			}
+			prompted = true
 		}
 	}
 }
 
 // tick does what is due: the polls come before the heartbeat, so that a heartbeat that comes back also shows that what
-// they look at is no older than pollEvery before it.
-func (h *heart) tick(ctx context.Context) error {
+// they look at is no older than pollEvery before it. Nothing is due while nobody depends on it or has asked for it.
+func (h *heart) tick(ctx context.Context, prompted bool) error {
 	stale := h.stale()
-	if !stale && !h.feed.options.Active() {
+	if !stale && !prompted && !h.feed.options.Active() {
 		return nil
 	}
 	if h.feed.options.Clock()-h.polled >= pollEvery {
