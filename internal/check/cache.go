@@ -30,10 +30,10 @@ func (i inspection) cache(ctx context.Context) error {
 		return nil
 	}
 	var published map[uint32]feed.Table
-	switch {
-	case mode == feed.WAL:
+	switch mode {
+	case feed.WAL:
 		i.report.ok("cache", "changes are told by the write-ahead log")
-	case mode == feed.Notify:
+	case feed.Notify:
 		i.report.ok("cache", "the tables that are written to are told by triggers: %s", mode.Hint())
 	default:
 		var found, fix []string
