@@ -11,9 +11,11 @@ import (
 
 // CacheStatus says what the cache does.
 type CacheStatus struct {
-	// Mode is off, wal (exact, by the write-ahead log), ttl (of relations with cache: ttl only, for their time), or none; in the
-	// latter two Reason says why it is not wal.
+	// Mode is off, wal (exact by row, by the write-ahead log), notify (exact by table, by triggers), ttl (of relations with
+	// cache: ttl only, for their time), or none; in the latter two Reason says why it is none of the exact ones.
 	Mode string `json:"mode"`
+	// Hint is what to do for a better mode, where changes are followed; empty in the best.
+	Hint string `json:"hint,omitempty"`
 	// Reason why changes cannot be followed, with the remedy; empty if they are.
 	Reason string `json:"reason,omitempty"`
 	// Tables is how many tables' changes are known.
@@ -43,8 +45,9 @@ func (s *Server) CacheStatus() CacheStatus {
 		return CacheStatus{Mode: "off", Reason: "cache-mode is off", LagMilliseconds: -1}
 	}
 	st := k.cache.Stats()
+	mode := k.feed.Status().Mode
 	out := CacheStatus{
-		Mode: "wal", Entries: st.Entries, Bytes: st.Bytes, Hits: st.Hits, Misses: map[string]uint64{}, Stored: st.Stored,
+		Mode: string(mode), Hint: mode.Hint(), Entries: st.Entries, Bytes: st.Bytes, Hits: st.Hits, Misses: map[string]uint64{}, Stored: st.Stored,
 		Rejected: map[string]uint64{}, Invalidated: st.Invalidated, Evicted: st.Evicted, LagMilliseconds: -1,
 	}
 	if st.Lease >= 0 {
@@ -64,7 +67,7 @@ func (s *Server) CacheStatus() CacheStatus {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if status.Mode != cache.Open {
-		out.Mode = "none"
+		out.Mode, out.Hint = "none", ""
 		if k.limits.Load() {
 			out.Mode = "ttl"
 		}

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -72,7 +71,8 @@ func newCaching(cfg Config, log *slog.Logger, reload func()) *caching {
 		beats: map[uint64]*cache.Heartbeat{}, problem: "not started",
 	}
 	k.cache = cache.New(cache.Options{Budget: cfg.cacheBudget(), Staleness: cfg.CacheStaleness})
-	k.feed = feed.New(feed.Options{DSN: cfg.feedDSN(), Clock: cache.SystemClock(), Logger: log, Active: k.active}, feed.Handlers{
+	o := feed.Options{DSN: cfg.feedDSN(), Modes: feed.Modes(cfg.CacheMode), Clock: cache.SystemClock(), Logger: log, Active: k.active}
+	k.feed = feed.New(o, feed.Handlers{
 		Committed: k.committed, SchemaChanged: k.schemaChanged, Published: k.publish, RolesChanged: k.rolesChanged,
 		Sending: k.sending, Beat: k.beat, Applied: k.cache.Applied, State: k.state,
 	})
@@ -140,17 +140,16 @@ func (k *caching) run(ctx context.Context, cfg Config) {
 	const look = 30 * time.Second
 	told := ""
 	for {
-		problems, err := feed.Preflight(ctx, cfg.feedDSN())
-		if err == nil && len(problems) == 0 {
+		possible, reason := preflight(ctx, cfg)
+		if possible {
 			k.setProblem("")
 			_ = k.feed.Run(ctx) // it ends with ctx only
 			return
 		}
-		reason := describeProblems(problems, err)
 		k.setProblem(reason)
 		if reason != told && ctx.Err() == nil {
 			level := slog.LevelInfo
-			if cfg.CacheMode == "wal" {
+			if cfg.CacheMode != "auto" {
 				level = slog.LevelWarn
 			}
 			k.log.Log(ctx, level, "nothing is cached", "reason", reason)
@@ -162,17 +161,6 @@ func (k *caching) run(ctx context.Context, cfg Config) {
 		case <-time.After(look):
 		}
 	}
-}
-
-func describeProblems(problems []feed.Problem, err error) string {
-	if err != nil {
-		return "the database cannot be asked: " + strings.Join(strings.Fields(pg.HideDSN(err).Error()), " ")
-	}
-	texts := make([]string, len(problems))
-	for i, p := range problems {
-		texts[i] = p.Error()
-	}
-	return strings.Join(texts, "; ")
 }
 
 func (k *caching) setProblem(reason string) {
@@ -275,6 +263,9 @@ func (k *caching) state(s feed.State, reason string) {
 	k.standbys.hold(k.ticket)
 	switch s {
 	case feed.Live:
+		if hint := k.feed.Status().Mode.Hint(); hint != "" {
+			k.log.Info("the cache could do better", "hint", hint)
+		}
 		// The catalog is older than the feed, which does not tell what was changed before it.
 		k.stale = true
 		k.changes++
@@ -385,6 +376,7 @@ func (k *caching) wrote(ctx context.Context, position uint64) {
 
 // await waits for a moment until all changes up to a position have come back, and reports whether they have.
 func (k *caching) await(ctx context.Context, position uint64) bool {
+	k.feed.Prompt()
 	now, patience := time.Now().UnixNano(), awaitOwn
 	if now <= k.patient.Load() {
 		patience = 0

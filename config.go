@@ -127,7 +127,7 @@ type Config struct {
 
 	// Cache.
 
-	CacheMode      string        // auto (default), wal, ttl or off
+	CacheMode      string        // auto (default), wal, notify, ttl or off
 	CacheMemory    int64         // bytes, default a quarter of the process's memory limit, or 256 MiB without one
 	CacheStaleness time.Duration // how old an answer of the cache may be at most, default 1 s
 	CacheDBURI     string        // the connection string of the feed of changes, default DBURI

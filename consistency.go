@@ -164,13 +164,13 @@ func (k *caching) behind(ctx context.Context, key writetoken.Key, tokens []strin
 	}
 	const another = "brings a token of another history of the database"
 	now := k.feed.Status()
-	if now.Slot == "" || !place.Within(now.System, now.Timeline) {
+	if now.Session == "" || !place.Within(now.System, now.Timeline) {
 		return another
 	}
 	if !k.await(ctx, place.LSN) {
 		return "brings a token of a write that has not arrived yet"
 	}
-	if k.feed.Status().Slot != now.Slot { // perhaps it was another history's log that has come so far
+	if k.feed.Status().Session != now.Session { // perhaps it was another history's log that has come so far
 		return another
 	}
 	return ""

@@ -4,11 +4,12 @@ func cacheOptions() []option {
 	return []option{
 		{
 			name: "cache-mode", own: true, defaultText: "auto",
-			bind: func(c *Config) value { return choice{&c.CacheMode, []string{"auto", "wal", "ttl", "off"}} },
+			bind: func(c *Config) value { return choice{&c.CacheMode, []string{"auto", "wal", "notify", "ttl", "off"}} },
 			doc: "Whether answers are kept in memory until what they show changes. `wal` follows the database's write-ahead log, which tells of every change, " +
-				"whoever makes it; `slipstream cache install` prepares a database for it. `ttl` keeps " +
-				"only answers of relations with `cache: ttl`, for their `cache-ttl`, whatever changes; it needs nothing of the database. `auto` is `wal` where that " +
-				"is possible, and `ttl` elsewhere. While the log cannot be followed, requests for all other relations go by the cache.",
+				"whoever makes it; `slipstream cache install` prepares a database for it. `notify` listens to triggers, which tell the tables that were " +
+				"written to, where the log cannot be followed; `slipstream cache install --mode notify` makes them. `ttl` keeps only answers of relations " +
+				"with `cache: ttl`, for their `cache-ttl`, whatever changes; it needs nothing of the database. `auto` is `wal` where that is possible, else " +
+				"`notify`, else `ttl`. While changes cannot be learnt, requests for all other relations go by the cache.",
 		},
 		{
 			name: "cache-memory", own: true, defaultNote: "a quarter of the process's memory limit; 256 MiB without a limit",
@@ -24,7 +25,7 @@ func cacheOptions() []option {
 		{
 			name: "cache-db-uri", own: true, defaultNote: "`db-uri`", secret: true,
 			bind: func(c *Config) value { return (*text)(&c.CacheDBURI) },
-			doc:  "Connection string for following the write-ahead log: of a role with the right REPLICATION, and past any pooler.",
+			doc:  "Connection string for learning of changes, past any pooler: in the mode `wal`, of a role with the right REPLICATION.",
 		},
 		{
 			name: "redis-url", own: true, fallbackEnv: "REDIS_URL", defaultNote: "none", secret: true,

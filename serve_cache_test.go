@@ -207,7 +207,11 @@ func TestWhatIsNotKept(t *testing.T) {
 
 // A change of the schema or of a policy leaves nothing of before.
 func TestSchemaChangesEmptyTheCache(t *testing.T) {
-	s := cached(t, "")
+	schemaChangesAreSeen(t, cached(t, ""))
+}
+
+func schemaChangesAreSeen(t *testing.T, s *site) {
+	t.Helper()
 	ann := s.bearer(`"sub": "ann"`)
 	for _, change := range []struct{ sql, path, want string }{
 		{"alter table api.item add column extra int default 7", "/item?id=eq.1&select=*", `"extra":7`},

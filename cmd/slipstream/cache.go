@@ -23,6 +23,7 @@ func cacheCommand() *cobra.Command {
 func cacheInstallCommand() *cobra.Command {
 	var owner ownerFlags
 	var role string
+	var mode string
 	var schemas []string
 	cmd := &cobra.Command{
 		Use:   "install",
@@ -33,13 +34,27 @@ func cacheInstallCommand() *cobra.Command {
 			"of every table of the server, and copy the server as a whole, so keep that role's password as you keep a\n" +
 			"superuser's. A superuser has it already.\n\n" +
 			"The server needs wal_level = logical. ALTER TABLE ... SET UNLOGGED refuses published tables: take them out with\n" +
-			"ALTER PUBLICATION slipstream DROP TABLE first.",
+			"ALTER PUBLICATION slipstream DROP TABLE first.\n\n" +
+			"Where that cannot be had, --mode notify puts a trigger on every table instead, which tells with NOTIFY that it was\n" +
+			"written to. Answers are dropped by table then, not by row; and commits of transactions that write take turns, on the\n" +
+			"whole server. It needs no right REPLICATION, and max_prepared_transactions = 0. The one mode takes the other's place.",
 		Args: noArguments,
 	}
 	owner.add(cmd)
-	cmd.Flags().StringVar(&role, "for", "", "the `ROLE` that the server connects as, the authenticator")
+	cmd.Flags().StringVar(&role, "for", "", "the `ROLE` that the server connects as, the authenticator; not needed for the mode notify")
+	cmd.Flags().StringVar(&mode, "mode", string(feed.WAL), "how caches are to learn of changes: `wal` or notify")
 	cmd.Flags().StringSliceVar(&schemas, "schema", nil, "publish the tables of this `SCHEMA` only; may be repeated (default all schemas)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		switch feed.Mode(mode) {
+		case feed.WAL:
+		case feed.Notify:
+			const done = "Installed; triggers tell which tables are written to, and changes of the schema, from now on."
+			return owner.apply(cmd, feed.InstallNotifyScript(schemas), done, func(ctx context.Context, dsn string) error {
+				return feed.InstallNotify(ctx, dsn, schemas)
+			})
+		default:
+			return usagef("--mode is wal or notify, not %s", mode)
+		}
 		if role == "" {
 			return usagef("--for is missing; name the role that the server connects as, the user of its db-uri")
 		}
@@ -56,7 +71,7 @@ func cacheUninstallCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "uninstall",
 		Short: "Remove all that install made",
-		Long: "Remove all that install made: publication, event triggers and functions. Roles that got the right REPLICATION with\n" +
+		Long: "Remove all that install made: publication, triggers and functions. Roles that got the right REPLICATION with\n" +
 			"it lose it, in all databases of the server.",
 		Args: noArguments,
 	}

@@ -96,6 +96,9 @@ func statsText(s *slipstream.CacheStatus) string {
 	if s.Reason != "" {
 		t.line("reason", "%s", s.Reason)
 	}
+	if s.Hint != "" {
+		t.line("hint", "%s", s.Hint)
+	}
 	if s.LagMilliseconds >= 0 {
 		t.line("lag", "%d ms", s.LagMilliseconds)
 	}

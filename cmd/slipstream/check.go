@@ -10,6 +10,7 @@ import (
 
 	"github.com/slipstream-go/slipstream"
 	"github.com/slipstream-go/slipstream/internal/check"
+	"github.com/slipstream-go/slipstream/internal/feed"
 )
 
 // checkTimeout bounds the whole check: a database that takes longer to answer is not fit to serve.
@@ -58,6 +59,6 @@ func checkOptions(c slipstream.Config) check.Options {
 	return check.Options{
 		DSN: c.DBURI, Schemas: c.DBSchemas, AnonRole: c.DBAnonRole, Tokens: c.JWTSecret != "",
 		Pool: c.DBPool, StatementTimeout: c.DBStatementTimeout,
-		Cache: c.CacheMode != "off", CacheFollows: c.CacheMode != "ttl", CachedFor: c.CachedFor, CacheDSN: cmp.Or(c.CacheDBURI, c.DBURI), PreRequest: undeclared,
+		Cache: c.CacheMode != "off", CacheModes: feed.Modes(c.CacheMode), CachedFor: c.CachedFor, CacheDSN: cmp.Or(c.CacheDBURI, c.DBURI), PreRequest: undeclared,
 	}
 }

@@ -25,34 +25,54 @@ func (i inspection) cache(ctx context.Context) error {
 		i.report.add(Finding{"cache", Warn, "db-pre-request is set: what the function does, the cache cannot know", cost, "say in db-pre-request-reads what it looks at, or do without it"})
 		return nil
 	}
-	if !i.options.CacheFollows {
+	if len(i.options.CacheModes) == 0 {
 		i.report.ok("cache", "answers are kept for a time: cache-mode is ttl; for exact ones set it to auto and run slipstream cache install")
-		return i.cachedRelations(ctx, nil)
+		return i.cachedRelations(ctx, "", nil)
 	}
-	problems, err := feed.Preflight(ctx, i.options.CacheDSN)
+	mode, problems, err := i.cacheMode(ctx)
 	if err != nil {
 		i.report.add(Finding{"cache", Warn, strings.Join(strings.Fields(pg.HideDSN(err).Error()), " "), cost, "correct cache-db-uri"})
 		return nil
 	}
 	var published map[uint32]feed.Table
-	if len(problems) == 0 {
+	switch mode {
+	case feed.WAL:
 		i.report.ok("cache", "changes are told by the write-ahead log")
-		if published, err = feed.Published(ctx, i.options.CacheDSN); err != nil {
-			return err
-		}
-	} else {
+	case feed.Notify:
+		i.report.ok("cache", "the tables that are written to are told by triggers: %s", mode.Hint())
+	default:
 		var found, fix []string
 		for _, p := range problems {
 			found, fix = append(found, p.What), append(fix, p.Remedy)
 		}
 		i.report.add(Finding{"cache", Warn, strings.Join(found, "; "), cost, strings.Join(slices.Compact(fix), "; ")})
 	}
-	return i.cachedRelations(ctx, published)
+	if mode != "" {
+		if published, err = feed.Published(ctx, i.options.CacheDSN, mode); err != nil {
+			return err
+		}
+	}
+	return i.cachedRelations(ctx, mode, published)
+}
+
+// cacheMode finds the first mode that nothing keeps a server from, or what does from the first of all.
+func (i inspection) cacheMode(ctx context.Context) (feed.Mode, []feed.Problem, error) {
+	var first []feed.Problem
+	for _, mode := range i.options.CacheModes {
+		problems, err := feed.Preflight(ctx, i.options.CacheDSN, mode)
+		if err != nil || len(problems) == 0 {
+			return mode, nil, err
+		}
+		if first == nil {
+			first = problems
+		}
+	}
+	return "", first, nil
 }
 
 // cachedRelations sorts the exposed relations by how their answers are kept. published is nil where it is not known which
 // tables are.
-func (i inspection) cachedRelations(ctx context.Context, published map[uint32]feed.Table) error {
+func (i inspection) cachedRelations(ctx context.Context, mode feed.Mode, published map[uint32]feed.Table) error {
 	tx, err := i.db.Begin(ctx)
 	if err != nil {
 		return err
@@ -71,7 +91,7 @@ func (i inspection) cachedRelations(ctx context.Context, published map[uint32]fe
 			limited = append(limited, full)
 		case because != "":
 			not[because] = append(not[because], full)
-		case plan.KeptByRows(r):
+		case mode != feed.Notify && plan.KeptByRows(r):
 			rows = append(rows, full)
 		default:
 			tables = append(tables, full)
@@ -103,7 +123,7 @@ func (i inspection) cachedFor(n schema.Name) time.Duration {
 // notKept says why answers of a relation are not kept, or nothing.
 func (i inspection) notKept(r *schema.Relation, published map[uint32]feed.Table) string {
 	switch {
-	case !i.options.CacheFollows && r.Reach.Personal == "":
+	case len(i.options.CacheModes) == 0 && r.Reach.Personal == "":
 		return "has no cache: ttl, and nothing tells of its changes"
 	case r.Reach.Opaque != "":
 		return r.Reach.Opaque

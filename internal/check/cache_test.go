@@ -13,7 +13,7 @@ import (
 func TestCache(t *testing.T) {
 	pgtest.Server(t) // has wal_level = logical
 	f := newFixture(t)
-	f.options.Cache, f.options.CacheFollows, f.options.CacheDSN = true, true, f.options.DSN
+	f.options.Cache, f.options.CacheModes, f.options.CacheDSN = true, feed.Modes("auto"), f.options.DSN
 	pgtest.Exec(t, f.dsn, `create table api.kept (id int primary key); create view api.some as select * from api.kept where id > 1;
 		create view api.ticking as select *, now() as read from api.kept; create view api.clock as select now();
 		create table api.priced (price numeric primary key)`)
@@ -50,12 +50,12 @@ func TestCache(t *testing.T) {
 		return 0
 	}
 	wantFinding(t, run(t, f.options), "kept for cache-ttl", check.OK, "api.clock, api.item")
-	f.options.CacheFollows = false
+	f.options.CacheModes = nil
 	r = run(t, f.options)
 	wantFinding(t, r, "cache", check.OK, "answers are kept for a time")
 	wantFinding(t, r, "kept for cache-ttl", check.OK, "api.clock, api.item")
 	wantFinding(t, r, "not kept", check.Warn, "api.kept, api.priced, api.recent, api.some, api.ticking: has no cache: ttl")
-	f.options.CacheFollows, f.options.CachedFor = true, nil
+	f.options.CacheModes, f.options.CachedFor = feed.Modes("auto"), nil
 
 	f.options.PreRequest = "api.now"
 	wantFinding(t, run(t, f.options), "cache", check.Warn, "db-pre-request")
@@ -69,4 +69,20 @@ func TestCache(t *testing.T) {
 			t.Errorf("a password is shown: %s", finding.Found)
 		}
 	}
+}
+
+func TestCacheByTable(t *testing.T) {
+	pgtest.Own(t, map[string]string{"wal_level": "replica", "max_prepared_transactions": "0"})
+	f := newFixture(t)
+	f.options.CacheModes, f.options.CacheDSN = feed.Modes("auto"), f.options.DSN
+	wantFinding(t, run(t, f.options), "cache", check.Warn, "wal_level is replica")
+	f.options.CacheModes = feed.Modes("notify")
+	wantFinding(t, run(t, f.options), "cache", check.Warn, "no triggers tell what is written")
+	if err := feed.InstallNotify(t.Context(), f.dsn, nil); err != nil {
+		t.Fatal(err)
+	}
+	f.options.CacheModes = feed.Modes("auto")
+	r := run(t, f.options)
+	wantFinding(t, r, "cache", check.OK, "told by triggers")
+	wantFinding(t, r, "kept until a table changes", check.OK, "api.item")
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/slipstream-go/slipstream/internal/feed"
 	"github.com/slipstream-go/slipstream/internal/pg"
 )
 
@@ -21,15 +22,15 @@ type Options struct {
 	Tokens bool
 	// Pool is the most connections that the server would open, besides the listening one.
 	Pool int
-	// Cache is true where answers are to be cached, CacheDSN the connection string for following the write-ahead log, and
-	// PreRequest the function that is called before every statement, or empty, as it is where what that looks at is declared.
+	// Cache is true where answers are to be cached. CacheModes are the ways to learn of changes that are wanted, the best first,
+	// and CachedFor tells for how long answers of a relation are kept where changes are not learnt; nil is not at all.
 	Cache      bool
+	CacheModes []feed.Mode
+	CachedFor  func(schema, relation string) time.Duration
+	// CacheDSN is the connection string for learning of changes, and PreRequest the function that is called before every
+	// statement, or empty, as it is where what that looks at is declared.
 	CacheDSN   string
 	PreRequest string
-	// CacheFollows is true where changes are to be followed, and CachedFor tells for how long answers of a relation are kept where
-	// they are not; nil is not at all.
-	CacheFollows bool
-	CachedFor    func(schema, relation string) time.Duration
 	// StatementTimeout is the server's own bound; 0 is none.
 	StatementTimeout time.Duration
 }

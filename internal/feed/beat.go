@@ -3,8 +3,6 @@ package feed
 import (
 	"context"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/slipstream-go/slipstream/internal/pg"
@@ -17,21 +15,13 @@ const (
 	mostBeats = 64
 )
 
-// sendHeartbeat writes a heartbeat into the log, with the snapshot under which it does. A heartbeat comes back as soon
-// as its commit is on disk, which is what it waits for where nothing more is asked for; with synchronous_commit off,
-// it would come back just as truly but only when the WAL writer gets around to it. Where the server has synchronous
-// standbys, it waits for them as other commits do: a primary that they have left, since there may be a new one, must
-// not be taken for fresh.
-const sendHeartbeat = `
-select set_config('synchronous_commit',
-		case current_setting('synchronous_standby_names') when '' then 'local' else current_setting('synchronous_commit') end, true),
-	pg_logical_emit_message(true, '` + heartbeatPrefix + `', $1 || ' ' || pg_current_snapshot()::text)`
-
-// flight is a heartbeat under way. It is back when it has been heard in the stream and its commit been acknowledged:
+// flight is a heartbeat under way. It is back when it has been heard and its commit been acknowledged:
 // on a primary without its synchronous standbys, the one comes without the other.
 type flight struct {
 	Beat
 	heard, acknowledged bool
+	// position is what Applied is told when it is back.
+	position uint64
 	// catalog is the last that was read before it was sent.
 	catalog *catalog
 }
@@ -53,23 +43,27 @@ func (s *session) beat(ctx context.Context) error {
 	}
 	ticker := time.NewTicker(s.feed.options.Heartbeat)
 	defer ticker.Stop()
+	prompted := false
 	for {
-		if err := h.tick(ctx); err != nil {
+		if err := h.tick(ctx, prompted); err != nil {
 			return err
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-ticker.C:
+			prompted = false
+		case <-s.source.prompts():
+			prompted = true
 		}
 	}
 }
 
 // tick does what is due: the polls come before the heartbeat, so that a heartbeat that comes back also shows that what
-// they look at is no older than pollEvery before it.
-func (h *heart) tick(ctx context.Context) error {
+// they look at is no older than pollEvery before it. Nothing is due while nobody depends on it or has asked for it.
+func (h *heart) tick(ctx context.Context, prompted bool) error {
 	stale := h.stale()
-	if !stale && !h.feed.options.Active() {
+	if !stale && !prompted && !h.feed.options.Active() {
 		return nil
 	}
 	if h.feed.options.Clock()-h.polled >= pollEvery {
@@ -89,7 +83,7 @@ func (h *heart) tick(ctx context.Context) error {
 func (h *heart) stale() bool {
 	h.feed.deliver.Lock()
 	defer h.feed.deliver.Unlock()
-	return !h.live || h.decoder.catalog.Load() == nil
+	return !h.live || h.session.catalog.Load() == nil
 }
 
 // readCatalog reads the catalog unless the last one still can be confirmed.
@@ -100,7 +94,7 @@ func (h *heart) readCatalog(ctx context.Context) error {
 	if h.catalog != nil && h.catalog.generation == generation {
 		return nil
 	}
-	c, err := readCatalog(ctx, h.conn, h.feed.options.Publication)
+	c, err := h.source.readCatalog(ctx)
 	if err != nil {
 		return err
 	}
@@ -120,74 +114,67 @@ func (h *heart) readCatalog(ctx context.Context) error {
 	return nil
 }
 
-// send sends a heartbeat, unless too many are under way.
+// send sends a heartbeat, unless too many are under way. Nobody else can know its nonce before it is sent, and what is sent
+// by others after it does no harm: everybody may write into the log, and send notifications.
 func (h *heart) send(ctx context.Context) error {
-	number, ok := h.depart()
-	if !ok {
+	nonce := random()
+	if !h.depart(nonce) {
 		return nil
 	}
 	h.warned = false
-	content := h.nonce + " " + strconv.FormatUint(number, 10)
-	if _, err := h.conn.Exec(ctx, sendHeartbeat, content); err != nil {
+	text, position, err := h.source.send(ctx, nonce)
+	if err != nil {
+		return fmt.Errorf("send a heartbeat: %w", err)
+	}
+	snapshot, err := pg.ParseSnapshot(text)
+	if err != nil {
 		return fmt.Errorf("send a heartbeat: %w", err)
 	}
 	h.feed.deliver.Lock()
 	defer h.feed.deliver.Unlock()
-	b := h.beats[number]
+	b := h.beats[nonce]
 	if h.warned {
 		// A wait for synchronous standbys that somebody cancels ends in a warning.
-		delete(h.beats, number)
+		delete(h.beats, nonce)
 		return nil
 	}
-	b.acknowledged = true
+	b.Snapshot, b.position, b.acknowledged = snapshot, position, true
 	if b.heard {
-		h.back(number)
+		h.back(nonce)
 	}
 	return nil
 }
 
-func (h *heart) depart() (number uint64, ok bool) {
+func (h *heart) depart(nonce string) bool {
 	h.feed.deliver.Lock()
 	defer h.feed.deliver.Unlock()
 	if len(h.beats) >= mostBeats {
-		return 0, false
+		return false
 	}
-	h.sent++
 	b := &flight{catalog: h.catalog}
 	b.Ticket = h.feed.handlers.Sending()
 	b.Sent = h.feed.options.Clock()
-	h.beats[h.sent] = b
-	return h.sent, true
+	h.beats[nonce] = b
+	return true
 }
 
-// heard takes the content of a heartbeat that came through the stream: the session's nonce, a number, the snapshot.
-func (s *session) heard(content string) error {
-	parts := strings.Fields(content)
-	if len(parts) != 3 || parts[0] != s.nonce {
-		return nil // another's
-	}
-	number, err := strconv.ParseUint(parts[1], 10, 64)
-	if err != nil {
-		return fmt.Errorf("own heartbeat: %w", err)
-	}
-	b := s.beats[number]
+// heard takes the nonce of a heartbeat that came: one of this session's, or another's.
+func (s *session) heard(nonce string) {
+	b := s.beats[nonce]
 	if b == nil {
-		return nil
-	}
-	if b.Snapshot, err = pg.ParseSnapshot(parts[2]); err != nil {
-		return fmt.Errorf("own heartbeat: %w", err)
+		return
 	}
 	b.heard = true
 	if b.acknowledged {
-		s.back(number)
+		s.back(nonce)
 	}
-	return nil
 }
 
 // back concludes what a heartbeat proves.
-func (s *session) back(number uint64) {
-	b := s.beats[number]
-	delete(s.beats, number)
+func (s *session) back(nonce string) {
+	b := s.beats[nonce]
+	delete(s.beats, nonce)
+	s.advance(b.position)
 	c, confirmed := s.confirm(b.catalog)
 	if !s.live && (c == nil || b.Snapshot.Xmin < s.floor) {
 		// A transaction whose commit comes before the stream can still be invisible to queries.
@@ -200,7 +187,7 @@ func (s *session) back(number uint64) {
 	if !s.live {
 		s.live = true
 		s.becameLive()
-		s.feed.options.Logger.Info("change feed live", "slot", s.name, "tables", s.reliable)
+		s.feed.options.Logger.Info("change feed live", "mode", s.feed.Status().Mode, "tables", s.reliable)
 		s.feed.deliverState(Live, "")
 	}
 	s.feed.update(func(st *Status) { st.Sent = b.Sent })
@@ -210,12 +197,12 @@ func (s *session) back(number uint64) {
 // confirm takes a catalog into use that was read before the heartbeat was sent. Had a change of the schema that it
 // shows not been delivered by now, or one that it does not show been delivered, the generation would be another.
 func (s *session) confirm(read *catalog) (c *catalog, confirmed bool) {
-	c = s.decoder.catalog.Load()
+	c = s.catalog.Load()
 	if read == nil || read == c || read.generation != s.generation {
 		return c, false
 	}
 	s.unseen = nil
-	s.decoder.catalog.Store(read)
+	s.catalog.Store(read)
 	return read, true
 }
 

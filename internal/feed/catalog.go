@@ -26,6 +26,8 @@ type catalog struct {
 	// generation is the number of schema changes that had been delivered when it was read.
 	generation uint64
 	tables     map[uint32]*published
+	// below are the tables that a statement on a table may write to, besides itself; nil in the mode WAL.
+	below map[uint32][]uint32
 }
 
 type published struct {

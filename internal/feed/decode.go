@@ -51,7 +51,7 @@ type relationColumn struct {
 // decoder assembles transactions from messages.
 type decoder struct {
 	// catalog to look columns up in; nil while none can be relied upon.
-	catalog   atomic.Pointer[catalog]
+	catalog   *atomic.Pointer[catalog]
 	relations map[uint32]*relation
 	// open is the transaction whose Commit has not come; nil between transactions.
 	open *assembly

@@ -4,7 +4,7 @@ package feed
 type Transaction struct {
 	// Xid is its id, the top-level one also where subtransactions did the work.
 	Xid uint32
-	// EndLSN is where its commit ends in the log.
+	// EndLSN is where its commit ends in the log; math.MaxUint64, which nobody has reached, where that is not told.
 	EndLSN uint64
 	// Changes are in the order in which they were made.
 	Changes []Change
@@ -22,7 +22,8 @@ const (
 	// Truncate removed all rows.
 	Truncate
 	// Many stands for any number of changes of any kind, in place of all that the transaction did to the table: there
-	// were more than 1,000, or they could not be told apart in the wake of a change of the schema.
+	// were more than 1,000, or they could not be told apart in the wake of a change of the schema, or are not told apart at
+	// all (Notify).
 	Many
 )
 

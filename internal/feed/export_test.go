@@ -1,6 +1,10 @@
 package feed
 
-import "github.com/slipstream-go/slipstream/internal/pg"
+import (
+	"sync/atomic"
+
+	"github.com/slipstream-go/slipstream/internal/pg"
+)
 
 // Decoder is a decoder for a catalog of one table with columns of these names, the first of which is its identity.
 type Decoder struct{ d decoder }
@@ -10,7 +14,7 @@ func NewDecoder(oid uint32, names ...string) *Decoder {
 	for i, name := range names {
 		t.columns = append(t.columns, column{number: int16(i + 1), name: name, typeOID: 25})
 	}
-	d := &Decoder{decoder{relations: map[uint32]*relation{}}}
+	d := &Decoder{decoder{catalog: new(atomic.Pointer[catalog]), relations: map[uint32]*relation{}}}
 	d.d.catalog.Store(&catalog{snapshot: pg.Snapshot{}, tables: map[uint32]*published{oid: t}})
 	return d
 }

@@ -15,9 +15,11 @@ const DefaultPublication = "slipstream"
 
 // Options say what to follow. DSN and Clock are required; zero fields are the defaults.
 type Options struct {
-	// DSN leads to the database, as a role with the right REPLICATION and past any pooler. The feed has two
-	// connections, one for the stream and one for all else.
+	// DSN leads to the database, past any pooler; for the mode WAL, as a role with the right REPLICATION. The feed has two
+	// connections, one for the changes and one for all else.
 	DSN string
+	// Modes are those that may be, the best first. Each start takes the first that the database is prepared for. Default WAL.
+	Modes []Mode
 	// Publication names the tables. Default DefaultPublication.
 	Publication string
 	// Heartbeat is the time between heartbeats. Default 250 ms.
@@ -34,7 +36,7 @@ type Options struct {
 // events, and heartbeats with them. Nil ones are left out.
 type Handlers struct {
 	// Committed gets each transaction that changed rows of published tables, in the order of their commits. It is valid
-	// until the handler returns.
+	// until the handler returns. In the mode Notify, it comes in parts, one for each table that a statement named.
 	Committed func(*Transaction)
 	// SchemaChanged tells that a transaction changed definitions, rights or policies, before its Committed. Published
 	// tables are unknown from then on, until Published says which they are.
@@ -50,7 +52,8 @@ type Handlers struct {
 	Sending func() uint64
 	// Beat tells that a heartbeat has come back through the log.
 	Beat func(Beat)
-	// Applied gets the position in the log (an LSN) up to which all transactions have been delivered.
+	// Applied gets the position in the log (an LSN) up to which all transactions have been delivered. In the mode Notify, it
+	// comes with heartbeats: see Feed.Prompt.
 	Applied func(lsn uint64)
 	// State gets each change of state, with the reason and what to do about it.
 	State func(state State, reason string)
@@ -89,9 +92,13 @@ func (s State) String() string {
 type Status struct {
 	State  State
 	Reason string
-	// Slot is the name of the replication slot, which no other session ever has; empty while there is none.
+	// Mode is that of the present start, or of the last one; empty before the first.
+	Mode Mode
+	// Slot is the name of the replication slot; empty while there is none.
 	Slot string
-	// System identifies the cluster that the slot is of, and Timeline its history.
+	// Session is another one after each start; empty while nothing is followed. System identifies the cluster that is followed,
+	// and Timeline its history.
+	Session  string
 	System   uint64
 	Timeline uint32
 	// Applied is the position in the log (an LSN) up to which transactions were delivered.
@@ -112,6 +119,10 @@ type Feed struct {
 
 	mu     sync.Mutex
 	status Status
+
+	// prompts has a token while somebody waits for Applied.
+	prompts chan struct{}
+
 	// origin is the server that the last session was with, which alone sets it.
 	origin origin
 }
@@ -130,7 +141,10 @@ func New(o Options, h Handlers) *Feed {
 	if o.Active == nil {
 		o.Active = func() bool { return true }
 	}
-	return &Feed{options: o, handlers: h.withDefaults()}
+	if len(o.Modes) == 0 {
+		o.Modes = []Mode{WAL}
+	}
+	return &Feed{options: o, handlers: h.withDefaults(), prompts: make(chan struct{}, 1)}
 }
 
 func (h Handlers) withDefaults() Handlers {
@@ -189,6 +203,15 @@ func (f *Feed) Run(ctx context.Context) error {
 	}
 }
 
+// Prompt has Applied come soon for all that was committed by now: in the mode Notify, by a heartbeat that is sent as soon
+// as the one before it is. In the mode WAL it comes by itself.
+func (f *Feed) Prompt() {
+	select {
+	case f.prompts <- struct{}{}:
+	default: // the heartbeat that somebody else asked for has not been sent
+	}
+}
+
 // Status of the feed now.
 func (f *Feed) Status() Status {
 	f.mu.Lock()
@@ -216,7 +239,7 @@ func (f *Feed) deliverState(state State, reason string) {
 		changed = s.State != state || s.Reason != reason
 		s.State, s.Reason = state, reason
 		if state == Broken || state == Stopped {
-			s.Slot, s.Tables = "", 0
+			s.Slot, s.Session, s.Tables = "", "", 0
 		}
 	})
 	if !changed {

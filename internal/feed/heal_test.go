@@ -30,7 +30,11 @@ func TestHealsWhenTheWalsenderIsKilled(t *testing.T) {
 }
 
 func TestHealsWhenTheOtherConnectionIsKilled(t *testing.T) {
-	f := follow(t, database(t))
+	healsWhenConnectionsAreKilled(t, follow(t, database(t)))
+}
+
+func healsWhenConnectionsAreKilled(t *testing.T, f *follower) {
+	t.Helper()
 	pgtest.Exec(t, f.dsn, `select pg_terminate_backend(pid) from pg_stat_activity
 		where datname = current_database() and application_name = 'slipstream feed' and backend_type = 'client backend'`)
 	f.state(feed.Broken)

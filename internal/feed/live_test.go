@@ -42,7 +42,9 @@ func unacknowledged(t *testing.T, dsn, sql string) (released chan error) {
 }
 
 // standbyless is a server that waits, for commits that ask for it, for a standby that it has not.
-func standbyless(t *testing.T) string {
+func standbyless(t *testing.T) string { return standbylessFor(t, install) }
+
+func standbylessFor(t *testing.T, install func(t *testing.T, dsn string, schemas ...string)) string {
 	t.Helper()
 	dsn := cluster(t, directory(t), nil).DSN("postgres")
 	pgtest.Exec(t, dsn, "create table item (id int primary key)")
@@ -100,8 +102,17 @@ func TestLiveWaitsForCommitsBeforeTheStream(t *testing.T) {
 // A primary whose standbys have left it may have a successor: what comes back through its own log proves nothing until
 // the standbys have it.
 func TestHeartbeatsWaitForSynchronousStandbys(t *testing.T) {
-	dsn := standbyless(t)
-	f := follow(t, dsn)
+	heartbeatsWait(t, follow(t, standbyless(t)))
+}
+
+// The same, where the heartbeat is not in the log. Nor do those who notify wait with it.
+func TestNotifiedHeartbeatsWaitForSynchronousStandbys(t *testing.T) {
+	heartbeatsWait(t, follow(t, standbylessFor(t, installNotify), byNotify))
+}
+
+func heartbeatsWait(t *testing.T, f *follower) {
+	t.Helper()
+	dsn := f.dsn
 	f.beat() // waits for nobody, as no commit does by default
 	sender := "select pid from pg_stat_activity where application_name = 'slipstream feed' and wait_event = 'SyncRep'"
 	pgtest.Exec(t, dsn, "alter system set synchronous_commit = on", "select pg_reload_conf()")

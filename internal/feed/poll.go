@@ -2,14 +2,12 @@ package feed
 
 import (
 	"context"
-	"errors"
 	"fmt"
 )
 
 // watch looks at what the log does not tell, as one text: roles with their memberships and settings; when the server has
 // read its configuration; with whose rights views and functions read, as REASSIGN OWNED fires no event trigger; partitions
-// that DETACH CONCURRENTLY hides long before it ends. And it looks whether the slot still is one that changes can be had
-// from, and whether changes of the schema still are reported, since changes of event triggers themselves are not.
+// that DETACH CONCURRENTLY hides long before it ends.
 const watch = `
 select json_build_array(
 		(select sum(hashtextextended(r::text, 0)) from pg_roles r),
@@ -19,22 +17,16 @@ select json_build_array(
 		(select sum(hashtextextended(oid || ' ' || relowner, 0)) from pg_class where relkind in ('r', 'p', 'v') and relpersistence = 'p'),
 		(select sum(hashtextextended(oid || ' ' || proowner, 0)) from pg_proc where prosecdef),
 		(select sum(hashtextextended(inhrelid::text, 0)) from pg_inherits where inhdetachpending)
-	)::text,
-	coalesce((select restart_lsn is not null and wal_status <> 'lost' from pg_replication_slots where slot_name = $1), false),
-	` + triggersInstalled
+	)::text`
 
 func (h *heart) poll(ctx context.Context) error {
 	polled := h.feed.options.Clock()
 	var unlogged string
-	var slot, triggers bool
-	if err := h.conn.QueryRow(ctx, watch, h.name).Scan(&unlogged, &slot, &triggers); err != nil {
+	if err := h.conn.QueryRow(ctx, watch).Scan(&unlogged); err != nil {
 		return fmt.Errorf("look at what is not in the log: %w", err)
 	}
-	if !slot {
-		return errors.New("the replication slot is lost: raise max_slot_wal_keep_size where that happens often")
-	}
-	if !triggers {
-		return notInstalled
+	if err := h.source.check(ctx); err != nil {
+		return err
 	}
 	h.polled = polled
 	if h.unlogged != "" && h.unlogged != unlogged {

@@ -21,7 +21,15 @@ func (p Problem) Error() string { return p.What + ": " + p.Remedy }
 // notInstalled is the problem of a database that Install did not prepare, or whose preparation was undone.
 var notInstalled = Problem{"changes of the schema are not reported", `run "slipstream cache install" as a superuser`}
 
-// minVersion is that of the first server whose pgoutput passes on messages, by server_version_num.
+// tellsNothing is the problem of a database that InstallNotify did not prepare.
+var tellsNothing = Problem{"no triggers tell what is written", `run "slipstream cache install --mode notify" as a superuser`}
+
+// tellsInstalled is true where the function of the triggers of InstallNotify is there.
+const tellsInstalled = `
+exists (select from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = 'slipstream' and p.proname = 'cache_changed')`
+
+// minVersion is that of the first server whose pgoutput passes on messages, and that can have triggers replaced, by
+// server_version_num.
 const minVersion = 140000
 
 // triggersInstalled is true where the event triggers of Install are there, and fire in all sessions.
@@ -46,7 +54,8 @@ select current_setting('server_version_num')::int, pg_is_in_recovery(), current_
 	exists (select from pg_publication where pubname = $1),
 	` + publishesAll + `,
 	current_setting('max_replication_slots')::int > (select count(*) from pg_replication_slots),
-	current_setting('max_wal_senders')::int > (select count(*) from pg_stat_replication)`
+	current_setting('max_wal_senders')::int > (select count(*) from pg_stat_replication),
+	` + tellsInstalled
 
 // facts are what conditions finds.
 type facts struct {
@@ -57,24 +66,30 @@ type facts struct {
 	role                                string
 	triggers, publication, publishesAll bool
 	slotFree, senderFree                bool
+	tells                               bool
 }
 
-// Preflight looks for everything that keeps the role of a DSN from following the database through the publication of
-// Install. An error means that it could not look.
-func Preflight(ctx context.Context, dsn string) ([]Problem, error) {
+// Preflight looks for everything that keeps the role of a DSN from following the database, in a mode, through what Install or
+// InstallNotify made. An error means that it could not look.
+func Preflight(ctx context.Context, dsn string, mode Mode) ([]Problem, error) {
 	var found []Problem
 	err := connected(ctx, dsn, func(conn *pgx.Conn) (err error) {
-		found, err = inspect(ctx, conn, DefaultPublication)
+		found, err = inspect(ctx, conn, mode, DefaultPublication)
 		return err
 	})
 	return found, err
 }
 
-// Published reads which tables the publication of Install tells the changes of, by OID. Partitions are tables of their own.
-func Published(ctx context.Context, dsn string) (map[uint32]Table, error) {
+// Published reads which tables' changes are told in a mode, by OID. Partitions are tables of their own.
+func Published(ctx context.Context, dsn string, mode Mode) (map[uint32]Table, error) {
 	tables := map[uint32]Table{}
-	err := connected(ctx, dsn, func(conn *pgx.Conn) error {
-		c, err := readCatalog(ctx, conn, DefaultPublication)
+	err := connected(ctx, dsn, func(conn *pgx.Conn) (err error) {
+		var c *catalog
+		if mode == Notify {
+			c, err = readWatchedCatalog(ctx, conn)
+		} else {
+			c, err = readCatalog(ctx, conn, DefaultPublication)
+		}
 		if err != nil {
 			return err
 		}
@@ -88,7 +103,7 @@ func Published(ctx context.Context, dsn string) (map[uint32]Table, error) {
 
 // connected calls f with a connection of its own.
 func connected(ctx context.Context, dsn string, f func(*pgx.Conn) error) error {
-	conn, err := connect(ctx, dsn, func() {})
+	conn, err := connect(ctx, dsn, nil, func() {})
 	if err != nil { // there may be no primary among the hosts, which is a finding
 		conn, err = pgx.Connect(ctx, dsn)
 	}
@@ -103,32 +118,34 @@ func connected(ctx context.Context, dsn string, f func(*pgx.Conn) error) error {
 	return f(conn)
 }
 
-func inspect(ctx context.Context, conn *pgx.Conn, publication string) ([]Problem, error) {
+func inspect(ctx context.Context, conn *pgx.Conn, mode Mode, publication string) ([]Problem, error) {
 	var f facts
 	err := conn.QueryRow(ctx, conditions, publication).Scan(&f.version, &f.standby, &f.walLevel, &f.mayReplicate, &f.role,
-		&f.triggers, &f.publication, &f.publishesAll, &f.slotFree, &f.senderFree)
+		&f.triggers, &f.publication, &f.publishesAll, &f.slotFree, &f.senderFree, &f.tells)
 	if err != nil {
 		return nil, err
 	}
-	return f.problems(), nil
+	return f.problems(mode), nil
 }
 
-func (f facts) problems() (found []Problem) {
+func (f facts) problems(mode Mode) (found []Problem) {
+	wal := mode == WAL
 	for _, p := range []struct {
 		is bool
 		Problem
 	}{
 		{f.version < minVersion, Problem{"the server is older than PostgreSQL 14", "upgrade it"}},
 		{f.standby, Problem{"the server is a standby", "connect to the primary"}},
-		{f.walLevel != "logical", Problem{"wal_level is " + f.walLevel,
+		{wal && f.walLevel != "logical", Problem{"wal_level is " + f.walLevel,
 			"put wal_level = logical into postgresql.conf and restart the server"}},
-		{!f.mayReplicate, Problem{"the role " + f.role + " may not replicate",
+		{wal && !f.mayReplicate, Problem{"the role " + f.role + " may not replicate",
 			"ALTER ROLE " + pgx.Identifier{f.role}.Sanitize() + " REPLICATION"}},
-		{!f.triggers, notInstalled},
-		{!f.publication, Problem{"the publication is missing", notInstalled.Remedy}},
-		{f.publication && !f.publishesAll, publishesPart},
-		{!f.slotFree, Problem{"all replication slots are in use", "raise max_replication_slots and restart the server"}},
-		{!f.senderFree, Problem{"all WAL senders are in use", "raise max_wal_senders and restart the server"}},
+		{wal && !f.triggers, notInstalled},
+		{wal && !f.publication, Problem{"the publication is missing", notInstalled.Remedy}},
+		{wal && f.publication && !f.publishesAll, publishesPart},
+		{wal && !f.slotFree, Problem{"all replication slots are in use", "raise max_replication_slots and restart the server"}},
+		{wal && !f.senderFree, Problem{"all WAL senders are in use", "raise max_wal_senders and restart the server"}},
+		{!wal && (!f.triggers || !f.tells), tellsNothing},
 	} {
 		if p.is {
 			found = append(found, p.Problem)

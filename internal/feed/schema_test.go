@@ -20,9 +20,15 @@ func (f *follower) marked() (changed bool) {
 	return changed
 }
 
+const mark = "create table mark (id int primary key, n int); insert into mark values (1, 0)"
+
 func TestSchemaChanges(t *testing.T) {
 	role := pgtest.Role(t, "nologin")
-	f := follow(t, database(t, "create table mark (id int primary key, n int); insert into mark values (1, 0)"))
+	schemaChanges(t, follow(t, database(t, mark)), role)
+}
+
+func schemaChanges(t *testing.T, f *follower, role string) {
+	t.Helper()
 	for _, sql := range []string{
 		"create table item (id int primary key, name text)",
 		"alter table item add column note text default 'x'",
@@ -70,8 +76,14 @@ func TestSchemaChanges(t *testing.T) {
 
 // A partition that is detached concurrently is not read any more while the command still waits for those who do.
 func TestDetachingPartitions(t *testing.T) {
-	f := follow(t, database(t, `create table mark (id int primary key, n int); insert into mark values (1, 0);
-		create table part (id int primary key) partition by list (id); create table part1 partition of part for values in (1)`))
+	detachingPartitions(t, follow(t, database(t, detached)))
+}
+
+const detached = mark + `; create table part (id int primary key) partition by list (id);
+	create table part1 partition of part for values in (1)`
+
+func detachingPartitions(t *testing.T, f *follower) {
+	t.Helper()
 	reader := connect(t, f.dsn)
 	run(t, reader, "begin", "select from part")
 	detached := make(chan error, 1)
@@ -94,8 +106,10 @@ func TestDetachingPartitions(t *testing.T) {
 }
 
 // Temporary objects concern their own session alone, and what was rolled back nobody.
-func TestNoSchemaChanges(t *testing.T) {
-	f := follow(t, database(t, "create table mark (id int primary key, n int); insert into mark values (1, 0)"))
+func TestNoSchemaChanges(t *testing.T) { noSchemaChanges(t, follow(t, database(t, mark))) }
+
+func noSchemaChanges(t *testing.T, f *follower) {
+	t.Helper()
 	for _, sql := range []string{
 		"create temp table scratch (id serial primary key, name text default 'x' check (name <> ''))",
 		"create temp table scratch (id int); alter table scratch add b int; create index on scratch (b); alter table scratch drop b; drop table scratch",
@@ -272,8 +286,17 @@ func TestSwitchedOffTriggersBreakTheFeed(t *testing.T) {
 
 // TestRefreshedViews: the log has nothing of a materialised view's rows.
 func TestRefreshedViews(t *testing.T) {
-	f := follow(t, database(t, `create table mark (id int primary key, n int); insert into mark values (1, 0);
-		create materialized view kept as select n, count(*) from mark group by n; create unique index on kept (n)`))
+	f := follow(t, database(t, refreshed))
+	refreshedViews(t, f)
+	// Everybody may write into the log.
+	pgtest.Exec(t, f.dsn, "select pg_logical_emit_message(true, 'ss.refresh', ''), pg_logical_emit_message(true, 'ss.refresh', '99999999999'), pg_logical_emit_message(true, 'ss.refresh', '-1')")
+	f.expect(f.exec("refresh materialized view late"), "late many")
+}
+
+const refreshed = mark + "; create materialized view kept as select n, count(*) from mark group by n; create unique index on kept (n)"
+
+func refreshedViews(t *testing.T, f *follower) {
+	t.Helper()
 	for _, sql := range []string{
 		"refresh materialized view kept",
 		"refresh materialized view concurrently kept",
@@ -288,10 +311,6 @@ func TestRefreshedViews(t *testing.T) {
 	if f.marked() {
 		t.Error("a refresh is told as a change of the schema")
 	}
-	// Everybody may write into the log.
-	pgtest.Exec(t, f.dsn, "select pg_logical_emit_message(true, 'ss.refresh', ''), pg_logical_emit_message(true, 'ss.refresh', '99999999999'), pg_logical_emit_message(true, 'ss.refresh', '-1')")
-	f.expect(f.exec("refresh materialized view kept"), "kept many")
-
 	pgtest.Exec(t, f.dsn, "create materialized view late as select 1 as one")
 	f.published("kept", "late", "mark")
 	f.expect(f.exec("refresh materialized view late"), "late many")

@@ -4,30 +4,46 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// session is the life of one replication slot.
+// source is where a session's changes come from, and the way of its heartbeats.
+type source interface {
+	// open begins: what is committed after it is delivered by run.
+	open(ctx context.Context) error
+	// identify tells which server it is; zero where that is not known.
+	identify(ctx context.Context) (origin, error)
+	// run passes on what comes until ctx ends or the source breaks. Its error is never nil.
+	run(ctx context.Context) error
+	// send commits a heartbeat on the session's conn; run hears its nonce. The snapshot is the one with which it ran. All that
+	// was committed before the position is delivered before the nonce; 0 where run itself tells positions.
+	send(ctx context.Context, nonce string) (snapshot string, position uint64, err error)
+	// check finds out, on the session's conn, whether changes still can be had.
+	check(ctx context.Context) error
+	// readCatalog reads, on the session's conn, which tables' changes come.
+	readCatalog(ctx context.Context) (*catalog, error)
+	// prompts asks for heartbeats out of turn; nil where none are needed.
+	prompts() <-chan struct{}
+	close()
+}
+
+// session is the life of one source.
 type session struct {
-	feed *Feed
-	// name is the slot's.
-	name string
-	// nonce tells this session's heartbeats from all others. Nobody else knows it: everybody may write into the log.
-	nonce  string
-	stream *stream
-	// conn is for all that is no stream; at any time it is one goroutine's.
+	feed   *Feed
+	source source
+	// conn is for all that is no source; at any time it is one goroutine's.
 	conn *pgx.Conn
 	// warned is set when the server sent a warning on conn.
 	warned bool
 	// becameLive is called once.
 	becameLive func()
-
-	decoder decoder
+	// catalog to look tables up in; nil while none can be relied upon. It is stored under feed.deliver.
+	catalog atomic.Pointer[catalog]
 
 	// What follows is guarded by feed.deliver.
 
@@ -37,29 +53,27 @@ type session struct {
 	// generation counts schema changes. Those of unseen may be invisible to queries still.
 	generation uint64
 	unseen     []uint32
-	// beats are those that were sent and did not come back, by number.
-	beats map[uint64]*flight
-	sent  uint64
-	// floor is the transaction id below which there may be a transaction that began before the stream.
+	// beats are those that were sent and did not come back, by nonce.
+	beats map[string]*flight
+	// floor is the transaction id below which there may be a transaction that began before the source.
 	floor uint64
 	// reliable is the number of tables that Published was last called with.
 	reliable int
 }
 
-// session follows one slot until ctx ends or the stream breaks; it always returns an error. becameLive is called when
-// the feed becomes Live.
+// session follows one source until ctx ends or it breaks; it always returns an error. becameLive is called when the feed
+// becomes Live.
 func (f *Feed) session(ctx context.Context, becameLive func()) error {
-	s := &session{feed: f, name: "slipstream_" + random(), nonce: random(), becameLive: becameLive, beats: map[uint64]*flight{}}
-	s.decoder.relations = map[uint32]*relation{}
+	s := &session{feed: f, becameLive: becameLive, beats: map[string]*flight{}}
 	f.setState(Starting, "connecting to the database")
+	defer s.close()
 	if err := s.open(ctx); err != nil {
 		return err
 	}
-	defer s.close()
 	ctx, cancel := context.WithCancelCause(ctx)
 	var heart sync.WaitGroup
 	heart.Go(func() { cancel(s.beat(ctx)) })
-	cancel(s.stream.run(ctx, s))
+	cancel(s.source.run(ctx))
 	heart.Wait()
 	return context.Cause(ctx)
 }
@@ -71,39 +85,45 @@ func random() string {
 	return hex.EncodeToString(b[:])
 }
 
-// open makes the connections, and the slot, from which on the stream runs. What is opened is closed again on errors.
+// open makes the connections, and takes the first source that the database is prepared for.
 func (s *session) open(ctx context.Context) (err error) {
-	defer func() {
-		if err != nil {
-			s.close()
-		}
-	}()
-	if s.conn, err = connect(ctx, s.feed.options.DSN, func() { s.warned = true }); err != nil {
+	if s.conn, err = connect(ctx, s.feed.options.DSN, nil, func() { s.warned = true }); err != nil {
 		return err
 	}
-	problems, err := inspect(ctx, s.conn, s.feed.options.Publication)
+	mode, err := s.choose(ctx)
 	if err != nil {
 		return err
 	}
-	if len(problems) > 0 {
-		return problems[0]
+	s.feed.update(func(st *Status) { st.Mode = mode })
+	if mode == Notify {
+		s.source = &listener{session: s}
+	} else {
+		s.source = newSlot(s)
 	}
-	if s.stream, err = openStream(ctx, s.feed.options.DSN); err != nil {
-		return err
+	return s.source.open(ctx)
+}
+
+// choose finds the first mode that nothing keeps the session from. The error is what is wrong with the first of all.
+func (s *session) choose(ctx context.Context) (Mode, error) {
+	var first error
+	for _, mode := range s.feed.options.Modes {
+		problems, err := inspect(ctx, s.conn, mode, s.feed.options.Publication)
+		if err != nil {
+			return "", err
+		}
+		if len(problems) == 0 {
+			return mode, nil
+		}
+		if first == nil {
+			first = problems[0]
+		}
 	}
-	if err := s.compareOrigin(ctx); err != nil {
-		return err
-	}
-	if err := s.awaitSlot(ctx); err != nil {
-		return err
-	}
-	s.feed.update(func(st *Status) { st.Slot = s.name })
-	return s.stream.start(ctx, s.name, s.feed.options.Publication)
+	return "", first
 }
 
 // connect opens an ordinary connection to the primary among the DSN's hosts. It has no timeouts: what the database sets
 // for the login role is meant for requests.
-func connect(ctx context.Context, dsn string, warned func()) (*pgx.Conn, error) {
+func connect(ctx context.Context, dsn string, parameters map[string]string, warned func()) (*pgx.Conn, error) {
 	config, err := pgx.ParseConfig(dsn)
 	if err != nil {
 		return nil, err
@@ -115,6 +135,9 @@ func connect(ctx context.Context, dsn string, warned func()) (*pgx.Conn, error) 
 	} {
 		setParameter(config.RuntimeParams, name, value)
 	}
+	for name, value := range parameters {
+		setParameter(config.RuntimeParams, name, value)
+	}
 	config.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) {
 		if n.SeverityUnlocalized == "WARNING" {
 			warned()
@@ -124,112 +147,35 @@ func connect(ctx context.Context, dsn string, warned func()) (*pgx.Conn, error) 
 }
 
 func (s *session) close() {
-	if s.stream != nil {
-		s.stream.close()
+	if s.source != nil {
+		s.source.close()
 	}
 	if s.conn != nil {
-		closing, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		_ = s.conn.Close(closing)
+		closeConn(s.conn)
 	}
+}
+
+func closeConn(conn *pgx.Conn) {
+	closing, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = conn.Close(closing)
 }
 
 // compareOrigin says so when the server is not the last session's.
 func (s *session) compareOrigin(ctx context.Context) error {
-	now, err := s.stream.identify(ctx)
+	now, err := s.source.identify(ctx)
 	if err != nil {
 		return err
 	}
-	if last := s.feed.origin; last != (origin{}) && last != now {
+	if last := s.feed.origin; last != (origin{}) && now != (origin{}) && last != now {
 		s.feed.options.Logger.Warn("the change feed follows another server than before",
 			"system", now.system, "timeline", now.timeline, "last_system", last.system, "last_timeline", last.timeline)
 	}
-	s.feed.mu.Lock()
-	defer s.feed.mu.Unlock()
-	s.feed.origin = now
-	s.feed.update(func(st *Status) { st.System, st.Timeline = now.system, now.timeline })
+	s.feed.update(func(st *Status) {
+		s.feed.origin = now
+		st.Session, st.System, st.Timeline = random(), now.system, now.timeline
+	})
 	return nil
-}
-
-// awaitSlot creates the slot, and says for whom it has to wait.
-func (s *session) awaitSlot(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	created := make(chan struct{})
-	var refused error
-	go func() {
-		refused = s.stream.createSlot(ctx, s.name)
-		close(created)
-	}()
-	for {
-		select {
-		case <-created:
-			return refused
-		case <-time.After(s.feed.options.Heartbeat):
-		}
-		reason, err := s.writers(ctx)
-		if err != nil {
-			cancel()
-			<-created
-			return err
-		}
-		s.feed.setState(Starting, reason)
-	}
-}
-
-// writers says which transactions keep the stream from its start.
-func (s *session) writers(ctx context.Context) (string, error) {
-	const running = `
-select count(*)::int, coalesce((array_agg(whose order by age(xid) desc))[1], '')
-from (select backend_xid, 'process ' || pid from pg_stat_activity where backend_xid is not null
-      union all select transaction, 'prepared transaction ' || gid from pg_prepared_xacts) t (xid, whose)`
-	var n int
-	var oldest string
-	if err := s.conn.QueryRow(ctx, running).Scan(&n, &oldest); err != nil {
-		return "", fmt.Errorf("look for running transactions: %w", err)
-	}
-	if n == 0 {
-		return "waiting for the replication slot", nil
-	}
-	return fmt.Sprintf("waiting for %d write transactions that are open, the oldest by %s", n, oldest), nil
-}
-
-// message implements receiver.
-func (s *session) message(data []byte) error {
-	done, err := s.decoder.decode(data)
-	if done == nil || err != nil {
-		return err
-	}
-	s.feed.deliver.Lock()
-	defer s.feed.deliver.Unlock()
-	if done.schemaChanged {
-		s.schemaChanged(done.Xid)
-	}
-	if len(done.Changes) > 0 {
-		s.feed.handlers.Committed(&done.Transaction)
-	}
-	s.advance(done.EndLSN)
-	if done.heartbeat == "" {
-		return nil
-	}
-	return s.heard(done.heartbeat)
-}
-
-// reached implements receiver.
-func (s *session) reached(lsn uint64) {
-	if s.decoder.open != nil {
-		return
-	}
-	s.feed.deliver.Lock()
-	defer s.feed.deliver.Unlock()
-	s.advance(lsn)
-}
-
-// delivered implements receiver.
-func (s *session) delivered() uint64 {
-	s.feed.deliver.Lock()
-	defer s.feed.deliver.Unlock()
-	return s.applied
 }
 
 func (s *session) advance(lsn uint64) {
@@ -244,8 +190,7 @@ func (s *session) advance(lsn uint64) {
 // schemaChanged voids all that is known of tables.
 func (s *session) schemaChanged(xid uint32) {
 	s.generation++
-	s.unseen = append(s.unseen, xid)
-	s.decoder.catalog.Store(nil)
+	s.catalog.Store(nil)
 	s.reliable = 0
 	s.feed.update(func(st *Status) { st.Tables = 0 })
 	s.feed.handlers.SchemaChanged(xid)

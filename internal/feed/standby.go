@@ -99,6 +99,8 @@ func (f *Feed) Alien(s Sight) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch ours := f.origin; {
+	case f.status.Mode != WAL:
+		return "the positions of changes are not known, which the write-ahead log alone tells"
 	case !s.Recovering:
 		return "it is no standby"
 	case s.origin.system != ours.system:

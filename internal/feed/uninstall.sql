@@ -1,6 +1,9 @@
 -- Removes what the feed of changes needs, and takes the right REPLICATION from the roles that got it with it.
 begin;
 
+-- Who hears of changes by NOTIFY hears that this is over.
+select pg_catalog.pg_notify('slipstream_cache', 'schema ' || pg_catalog.pg_current_xact_id()::text);
+
 drop event trigger if exists slipstream_cache_ddl;
 drop event trigger if exists slipstream_cache_drop;
 drop event trigger if exists slipstream_cache_detach;
@@ -12,6 +15,10 @@ drop table if exists slipstream.schema_change;
 drop function if exists slipstream.cache_publish(bool);
 drop function if exists slipstream.cache_unpublish(bool);
 drop function if exists slipstream.cache_eligible();
+drop function if exists slipstream.cache_tell(text);
+drop procedure if exists slipstream.cache_watch();
+drop function if exists slipstream.cache_attach(regclass, bool);
+drop function if exists slipstream.cache_changed() cascade; -- with the triggers
 
 do $$
 declare

@@ -54,12 +54,36 @@ type site struct {
 	member string
 	config slipstream.Config
 	client *http.Client
+	// replica fills the cache, too; nil without one. Its replay is paused now and then.
+	replica *pgtest.Replica
 }
 
 // prepare makes the database and its roles. In sql, ANON, MEMBER and LOGIN stand for the roles, as everywhere.
 func prepare(t testing.TB, sql string) *site {
 	t.Helper()
 	pgtest.Server(t)
+	s := bare(t, sql)
+	if err := feed.Install(t.Context(), s.dsn, s.login, nil); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// prepareNotify is prepare on a server whose log cannot be followed.
+func prepareNotify(t *testing.T, sql string) *site {
+	t.Helper()
+	pgtest.Own(t, map[string]string{"wal_level": "replica", "max_prepared_transactions": "0"})
+	s := bare(t, sql)
+	if err := feed.InstallNotify(t.Context(), s.dsn, nil); err != nil {
+		t.Fatal(err)
+	}
+	s.config.CacheMode = "notify"
+	return s
+}
+
+// bare is a database that nothing is installed in.
+func bare(t testing.TB, sql string) *site {
+	t.Helper()
 	s := &site{t: t, login: pgtest.Role(t, "login noinherit"), anon: pgtest.Role(t, "nologin"), member: pgtest.Role(t, "nologin")}
 	s.dsn = pgtest.Database(t)
 	t.Cleanup(func() { // of the servers; till then the database cannot be dropped
@@ -69,9 +93,6 @@ func prepare(t testing.TB, sql string) *site {
 	})
 	s.exec("grant ANON, MEMBER to LOGIN; create schema api; grant usage on schema api to ANON, MEMBER;" +
 		"alter default privileges in schema api grant select on tables to ANON, MEMBER; set search_path to api, public;" + sql)
-	if err := feed.Install(t.Context(), s.dsn, s.login, nil); err != nil {
-		t.Fatal(err)
-	}
 	s.config = slipstream.Config{
 		DBURI: s.as(s.login), DBSchemas: []string{"api"}, DBAnonRole: s.anon, DBPool: 6, DBAggregatesEnabled: true,
 		JWTSecret: jwtSecret, DisableChannel: true, CacheMode: "wal", CacheMemory: 64 << 20, CacheStaleness: staleness,
@@ -84,7 +105,12 @@ func prepare(t testing.TB, sql string) *site {
 // serve is prepare with a server that runs until the end of the test, and whose cache is open.
 func serve(t testing.TB, sql string, change ...func(*site)) *site {
 	t.Helper()
-	s := prepare(t, sql)
+	return prepare(t, sql).start(change...)
+}
+
+// start runs the server and opens the cache.
+func (s *site) start(change ...func(*site)) *site {
+	s.t.Helper()
 	for _, f := range change {
 		f(s)
 	}
@@ -117,7 +143,7 @@ func (s *site) run() {
 // open waits until answers are kept again.
 func (s *site) open() {
 	s.t.Helper()
-	eventually(s.t, "the cache is open", func() bool { return s.CacheStatus().Mode == "wal" })
+	eventually(s.t, "the cache is open", func() bool { return s.CacheStatus().Mode == s.config.CacheMode })
 }
 
 // quiesce waits until a heartbeat that was sent after the call has come back, and the cache is open: all that was committed
@@ -134,7 +160,7 @@ func (s *site) heardSince(since time.Time) bool {
 	s.get("/registers?limit=0") // heartbeats rest while nobody asks
 	status := s.CacheStatus()
 	lag := time.Duration(status.LagMilliseconds+1) * time.Millisecond
-	return status.Mode == "wal" && status.LagMilliseconds >= 0 && lag < time.Since(since)
+	return status.Mode == s.config.CacheMode && status.LagMilliseconds >= 0 && lag < time.Since(since)
 }
 
 // eventually polls for what another process or goroutine does in its own time.

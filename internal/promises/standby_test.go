@@ -21,9 +21,24 @@ func followBeside(t *testing.T, s *site) *bench {
 	return b
 }
 
-// filledBy has a server fill its cache from a standby, too.
-func filledBy(r *pgtest.Replica) func(*site) {
-	return func(s *site) { s.config.DBReplicas = append(s.config.DBReplicas, r.At(s.config.DBURI)) }
+// beside has the server fill its cache from a standby, too.
+func (s *site) beside(r *pgtest.Replica) *site {
+	s.replica = r
+	s.config.DBReplicas = append(s.config.DBReplicas, r.At(s.config.DBURI))
+	return s
+}
+
+// filled says how many answers were read from the standby, if there is one, and fails the test if none were.
+func (s *site) filled() string {
+	s.t.Helper()
+	if s.replica == nil {
+		return ""
+	}
+	b := s.CacheStatus().Standbys[0]
+	if b.Used == 0 {
+		s.t.Errorf("nothing was read from the standby: %+v", b)
+	}
+	return fmt.Sprintf("; %d answers were read from a standby, and %d more were not current there", b.Used, b.Discarded)
 }
 
 // connectBeside is a session on the standby.

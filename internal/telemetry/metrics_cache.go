@@ -9,7 +9,7 @@ import (
 
 // CacheStats is what the cache of answers has done since the start, and its state.
 type CacheStats struct {
-	// Mode is wal, ttl, none or off.
+	// Mode is wal, notify, ttl, none or off.
 	Mode string
 	// Hits by tier, Misses and Rejected by reason.
 	Hits, Misses, Rejected       map[string]uint64
@@ -30,7 +30,7 @@ func (m *Metrics) WatchCache(stats func() CacheStats) error {
 	}
 	return m.registry.Register(&cacheCollector{
 		stats:       stats,
-		mode:        desc("mode", "1 for the mode that the cache is in: wal, ttl, none or off.", "mode"),
+		mode:        desc("mode", "1 for the mode that the cache is in: wal, notify, ttl, none or off.", "mode"),
 		hits:        desc("hits_total", "Answers out of the cache.", "tier"),
 		misses:      desc("misses_total", "Look-ups that found nothing to serve, by reason.", "reason"),
 		stored:      desc("stored_total", "Answers that were kept."),
@@ -66,7 +66,7 @@ func (c *cacheCollector) Collect(ch chan<- prometheus.Metric) {
 			send(d, prometheus.CounterValue, float64(n), label)
 		}
 	}
-	for _, mode := range []string{"wal", "ttl", "none", "off"} {
+	for _, mode := range []string{"wal", "notify", "ttl", "none", "off"} {
 		is := 0.0
 		if mode == s.Mode {
 			is = 1

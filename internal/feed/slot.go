@@ -1,0 +1,164 @@
+package feed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// slot is a session's source in the mode WAL: a temporary replication slot.
+type slot struct {
+	*session
+	name    string
+	stream  *stream
+	decoder decoder
+}
+
+func newSlot(s *session) *slot {
+	return &slot{session: s, name: "slipstream_" + random(), decoder: decoder{catalog: &s.catalog, relations: map[uint32]*relation{}}}
+}
+
+// open makes the slot, from which on the stream runs.
+func (s *slot) open(ctx context.Context) (err error) {
+	if s.stream, err = openStream(ctx, s.feed.options.DSN); err != nil {
+		return err
+	}
+	if err := s.compareOrigin(ctx); err != nil {
+		return err
+	}
+	if err := s.awaitSlot(ctx); err != nil {
+		return err
+	}
+	s.feed.update(func(st *Status) { st.Slot = s.name })
+	return s.stream.start(ctx, s.name, s.feed.options.Publication)
+}
+
+func (s *slot) identify(ctx context.Context) (origin, error) { return s.stream.identify(ctx) }
+
+func (s *slot) run(ctx context.Context) error { return s.stream.run(ctx, s) }
+
+func (s *slot) prompts() <-chan struct{} { return nil }
+
+func (s *slot) close() {
+	if s.stream != nil {
+		s.stream.close()
+	}
+}
+
+// awaitSlot creates the slot, and says for whom it has to wait.
+func (s *slot) awaitSlot(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	created := make(chan struct{})
+	var refused error
+	go func() {
+		refused = s.stream.createSlot(ctx, s.name)
+		close(created)
+	}()
+	for {
+		select {
+		case <-created:
+			return refused
+		case <-time.After(s.feed.options.Heartbeat):
+		}
+		reason, err := s.writers(ctx)
+		if err != nil {
+			cancel()
+			<-created
+			return err
+		}
+		s.feed.setState(Starting, reason)
+	}
+}
+
+// writers says which transactions keep the stream from its start.
+func (s *slot) writers(ctx context.Context) (string, error) {
+	const running = `
+select count(*)::int, coalesce((array_agg(whose order by age(xid) desc))[1], '')
+from (select backend_xid, 'process ' || pid from pg_stat_activity where backend_xid is not null
+      union all select transaction, 'prepared transaction ' || gid from pg_prepared_xacts) t (xid, whose)`
+	var n int
+	var oldest string
+	if err := s.conn.QueryRow(ctx, running).Scan(&n, &oldest); err != nil {
+		return "", fmt.Errorf("look for running transactions: %w", err)
+	}
+	if n == 0 {
+		return "waiting for the replication slot", nil
+	}
+	return fmt.Sprintf("waiting for %d write transactions that are open, the oldest by %s", n, oldest), nil
+}
+
+// emitHeartbeat writes a heartbeat into the log. It comes back as soon as its commit is on disk, which is what it waits for
+// where nothing more is asked for; with synchronous_commit off, it would come back just as truly but only when the WAL writer
+// gets around to it. Where the server has synchronous standbys, it waits for them as other commits do: a primary that they
+// have left, since there may be a new one, must not be taken for fresh.
+const emitHeartbeat = `
+select pg_current_snapshot()::text,
+	set_config('synchronous_commit',
+		case current_setting('synchronous_standby_names') when '' then 'local' else current_setting('synchronous_commit') end, true),
+	pg_logical_emit_message(true, '` + heartbeatPrefix + `', $1::text)::text`
+
+// send implements source. The stream tells positions.
+func (s *slot) send(ctx context.Context, nonce string) (snapshot string, position uint64, err error) {
+	return snapshot, 0, s.conn.QueryRow(ctx, emitHeartbeat, nonce).Scan(&snapshot, nil, nil)
+}
+
+// check implements source: a slot that fell too far behind is lost, and changes of event triggers themselves are not told.
+func (s *slot) check(ctx context.Context) error {
+	const intact = `
+select coalesce((select restart_lsn is not null and wal_status <> 'lost' from pg_replication_slots where slot_name = $1), false),
+	` + triggersInstalled
+	var ok, triggers bool
+	if err := s.conn.QueryRow(ctx, intact, s.name).Scan(&ok, &triggers); err != nil {
+		return fmt.Errorf("look at the replication slot: %w", err)
+	}
+	if !triggers {
+		return notInstalled
+	}
+	if !ok {
+		return errors.New("the replication slot is lost: raise max_slot_wal_keep_size where that happens often")
+	}
+	return nil
+}
+
+func (s *slot) readCatalog(ctx context.Context) (*catalog, error) {
+	return readCatalog(ctx, s.conn, s.feed.options.Publication)
+}
+
+// message implements receiver.
+func (s *slot) message(data []byte) error {
+	done, err := s.decoder.decode(data)
+	if done == nil || err != nil {
+		return err
+	}
+	s.feed.deliver.Lock()
+	defer s.feed.deliver.Unlock()
+	if done.schemaChanged {
+		s.unseen = append(s.unseen, done.Xid)
+		s.schemaChanged(done.Xid)
+	}
+	if len(done.Changes) > 0 {
+		s.feed.handlers.Committed(&done.Transaction)
+	}
+	s.advance(done.EndLSN)
+	s.heard(done.heartbeat)
+	return nil
+}
+
+// reached implements receiver.
+func (s *slot) reached(lsn uint64) {
+	if s.decoder.open != nil {
+		return
+	}
+	s.feed.deliver.Lock()
+	defer s.feed.deliver.Unlock()
+	s.advance(lsn)
+}
+
+// delivered implements receiver.
+func (s *slot) delivered() uint64 {
+	s.feed.deliver.Lock()
+	defer s.feed.deliver.Unlock()
+	return s.applied
+}
