@@ -371,3 +371,28 @@ func TestReloadsDropTTLAnswers(t *testing.T) {
 	}
 	s.get("/plain").check(t, 200, "*", "Cache-Status:")
 }
+
+// All relations of a request have to allow it, the junctions too, and of functions it is never certain what they read.
+func TestTTLNeedsAllOfARequest(t *testing.T) {
+	minute := slipstream.RelationGuards{Cache: new("ttl"), CacheTTL: new(time.Minute)}
+	s := serve(t, `
+		create table maker (id int primary key, name text);
+		create table item (id int primary key, maker int references maker, name text);
+		create table tag (name text primary key);
+		create table tagged (item int references item, tag text references tag, primary key (item, tag));
+		create table mark (name text primary key);
+		create table marked (item int references item, mark text references mark, primary key (item, mark));
+		create function label(item) returns text stable begin atomic select $1.name; end;
+		create function items() returns setof item stable begin atomic select * from item; end;`,
+		modeTTL, with(map[string]slipstream.RelationGuards{"item": minute, "tag": minute, "mark": minute, "marked": minute}))
+	for path, kept := range map[string]bool{
+		"/item": true, "/item?select=id,mark(name)": true, "/tag?select=name": true,
+		"/item?select=id,maker(name)": false, "/maker?select=id,item(id)": false, "/item?select=id,tag(name)": false,
+		"/item?select=id,label": false, "/rpc/items": false, "/item?name=eq.x&maker.id=eq.1&select=id,maker!inner(id)": false,
+	} {
+		got := s.get(path)
+		if status := got.Header.Get("Cache-Status"); got.StatusCode != 200 || strings.HasSuffix(status, "stored") != kept {
+			t.Errorf("%s: %d %q", path, got.StatusCode, status)
+		}
+	}
+}
