@@ -64,7 +64,7 @@ func (s *Server) ExplainCache(r *http.Request) (CacheExplanation, error) {
 			return bypass(byHandler, "is answered by the program's own handler of "+pattern)
 		}
 	}
-	if status := s.CacheStatus(); status.Mode == "none" {
+	if status := s.CacheStatus(); status.Mode == "none" || status.Mode == "off" {
 		return bypass(byClosed, "nothing is cached: "+status.Reason)
 	}
 	v := s.current.Load()
