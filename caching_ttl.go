@@ -2,8 +2,10 @@ package slipstream
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -52,9 +54,11 @@ func (r *renewals) start(f func(context.Context)) bool {
 
 func (r *renewals) do(ctx context.Context, f func(context.Context)) {
 	defer func() {
-		if p := recover(); p != nil && p != http.ErrAbortHandler { // which is how a request ends whose context has
-			r.log.Error("an answer could not be fetched anew", "panic", p)
+		cause := recover()
+		if err, ok := cause.(error); cause == nil || ok && errors.Is(err, http.ErrAbortHandler) {
+			return // the latter is how a request ends whose context has ended
 		}
+		r.log.ErrorContext(ctx, "an answer could not be fetched anew", "panic", cause, "stack", string(debug.Stack()))
 	}()
 	f(ctx)
 }

@@ -90,14 +90,7 @@ func (s *Server) loadSchema(ctx context.Context) error {
 		return err
 	}
 	took := time.Since(start)
-	for _, name := range plan.Unknown(cfg.Relations, next.Schema) {
-		s.log.Warn("relations: an entry of a relation that is not exposed has no effect", "relation", name)
-	}
-	for _, name := range cfg.preRequestRelations() {
-		if _, ok := next.Schema.Inputs[name]; !ok {
-			s.log.Warn("db-pre-request-reads: nothing is cached, as a relation does not exist", "relation", name.Schema+"."+name.Name)
-		}
-	}
+	s.warnOfNames(cfg, next.Schema)
 	s.metrics.SchemaLoaded(took)
 	if s.catalog.Swap(&next) != nil {
 		s.db.Renew() // sooner, and requests would prepare their statements for the old catalog again
@@ -109,6 +102,18 @@ func (s *Server) loadSchema(ctx context.Context) error {
 	s.log.Info("schema loaded", "relations", len(next.Schema.Relations), "functions", len(next.Schema.Functions),
 		"milliseconds", took.Milliseconds())
 	return nil
+}
+
+// warnOfNames says what the configuration names that does not exist.
+func (s *Server) warnOfNames(cfg Config, found *schema.Snapshot) {
+	for _, name := range plan.Unknown(cfg.Relations, found) {
+		s.log.Warn("relations: an entry of a relation that is not exposed has no effect", "relation", name)
+	}
+	for _, name := range cfg.preRequestRelations() {
+		if _, ok := found.Inputs[name]; !ok {
+			s.log.Warn("db-pre-request-reads: nothing is cached, as a relation does not exist", "relation", name.Schema+"."+name.Name)
+		}
+	}
 }
 
 // keepCatalog loads the schema, as often as it takes, and again whenever that is asked for. Settings in the database

@@ -115,7 +115,7 @@ func TestYAMLRoundTrip(t *testing.T) {
 		"all":      loadFile(t, allOptions).WithDefaults(),
 	} {
 		// Secrets come back masked, and too short as such.
-		c.JWTSecret, c.JWTSecretIsBase64, c.CursorSecret, c.AppSettings = "", false, "", nil
+		c.JWTSecret, c.JWTSecretIsBase64, c.CursorSecret, c.CachePurgeToken, c.AppSettings = "", false, "", "", nil
 		path := filepath.Join(t.TempDir(), "dump.yaml")
 		if err := os.WriteFile(path, []byte(c.YAML()), 0o600); err != nil {
 			t.Fatal(err)
@@ -135,7 +135,7 @@ func TestYAMLMasksSecrets(t *testing.T) {
 		"postgres://u:" + password + "@db:port/x",
 	} {
 		c := slipstream.Config{
-			DBURI: uri, JWTSecret: password, CursorSecret: password, AppSettings: map[string]string{"key": password},
+			DBURI: uri, JWTSecret: password, CursorSecret: password, CachePurgeToken: password, AppSettings: map[string]string{"key": password},
 		}
 		dump := c.YAML()
 		if strings.Contains(dump, password) {

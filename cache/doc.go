@@ -29,29 +29,29 @@
 //
 // # Standbys
 //
-// What a standby had replayed before it read is the stamp of an answer: changes up to that position were seen. It has to be
-// asked for by a statement before the one that reads, with a snapshot of its own. The change that a heartbeat lets go of
-// must have been replayed by all standbys that may fill, too, when the heartbeat's snapshot was known at k: see
-// Cache.Standbys. Each standby that may fill has a floor, and an answer with a lesser stamp must not be used: one that
-// restarts can fall back. When a standby begins to fill, Cache.Standbys is told first; then the floor is the position that
-// Applied was told last. From then on it is what Cache.Standbys was told of it.
+// The stamp of a standby's answer is the position that it had replayed before it read: one statement asks for it, and the
+// next one reads, with a snapshot of its own. For a change to be forgotten, all standbys that may fill must have replayed it,
+// too, when the heartbeat's snapshot was known at k: see Cache.Standbys. Each of them has a floor, and an answer whose stamp
+// is below that is not used, as a standby that was restarted can fall back. When a standby begins to fill, Cache.Standbys
+// is told of it first; its floor is then the position that Applied was told last, and rises with what Cache.Standbys is told.
+// When it is to fill no more, it is given to no fill any more first, and left out of Cache.Standbys after that.
 //
-// Take a fill that begins at b, is given a standby at p > b, and a change that was forgotten by the time that it ends. Then
-// k <= b, as before. If the standby could fill at k, it was counted, so the change is not above its floor at p. If it began
-// to fill between k and p, the change was forgotten before, so it had been applied, and is not above the first floor; or
-// forgotten after that, by a heartbeat known before Cache.Standbys was told: such a one counts only if the position was not
-// lowered since, and then the change is not above what was told. A standby that must not fill any more is first given
-// to nobody, and then left out of Cache.Standbys: fills that were given it began before, and hold the changes.
+// Take a fill that begins at b, is given a standby at p > b, and a change that was forgotten before the fill ends: k <= b, as
+// before. If the standby could fill at k, the change was not above what Cache.Standbys had been told of it, and so is not
+// above the floor at p. If it began to fill after k, either the change was forgotten before that: then it had been applied,
+// and is not above the first floor. Or it was forgotten later, by a heartbeat whose snapshot was known before Cache.Standbys
+// was told: that counts only if the least position has not gone down since, so the change is not above what was told.
 //
-// What changes do not tell, such as a new policy, comes with Flush, CloseStoring or Open. Before these no standby may be
-// given to anybody, until it has replayed the position that was applied when a heartbeat sent afterwards came back: that is
-// its new floor. Fills that were given one earlier began in an epoch that is over.
+// What changes do not tell, such as a new policy, comes with Flush, CloseStoring or Open. Before these, all standbys stop to
+// fill, until they have replayed what was applied when a heartbeat that was sent afterwards came back, which is their new
+// floor. A fill that was given a standby before that is of an epoch that is over.
 //
-// Positions mean something in one history only. A standby that turns out to follow another one, or can not be looked at,
-// fills no more, and then there is a Flush. Until then its answers may be of the other history, as long as it may not be
-// looked at.
+// Positions mean something in one history only. A standby that turns out to follow another one, or that could not be looked
+// at for some time, stops to fill, and what it may have filled from another history goes with a Flush. As long as the time
+// between looks may be, that can have been served.
 //
-// Nothing keeps a standby's answer from being older than a hit, or than the caller's own write: ask Fill.Current.
+// A standby may show a commit a moment before the primary does. For its answers not to be older than hits, or than the
+// caller's own writes, ask Fill.Current.
 //
 // # Why nothing wrong is served
 //
