@@ -25,6 +25,9 @@ const (
 	originMessage   = 'O'
 )
 
+// manyMessage is not pgoutput's: it stands for all changes of a table, by its OID, in a transaction that is relayed.
+const manyMessage = 'm'
+
 // The prefixes of the logical messages that concern us.
 const (
 	heartbeatPrefix = "ss.hb"
@@ -82,6 +85,8 @@ func (d *decoder) decode(data []byte) (*assembly, error) {
 		done, d.open = d.open, nil
 	case m.kind == truncateMessage:
 		d.truncate(m)
+	case m.kind == manyMessage:
+		d.open.collapse(m.uint32())
 	case m.kind == insertMessage || m.kind == updateMessage || m.kind == deleteMessage:
 		d.change(m)
 	default:

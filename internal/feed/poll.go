@@ -30,7 +30,7 @@ func (h *heart) poll(ctx context.Context) error {
 	if err := h.conn.QueryRow(ctx, watch, h.name).Scan(&unlogged, &slot, &triggers); err != nil {
 		return fmt.Errorf("look at what is not in the log: %w", err)
 	}
-	if !slot {
+	if !slot && h.name != "" {
 		return errors.New("the replication slot is lost: raise max_slot_wal_keep_size where that happens often")
 	}
 	if !triggers {

@@ -21,6 +21,15 @@ func (p Problem) Error() string { return p.What + ": " + p.Remedy }
 // notInstalled is the problem of a database that Install did not prepare, or whose preparation was undone.
 var notInstalled = Problem{"changes of the schema are not reported", `run "slipstream cache install" as a superuser`}
 
+// The problems of a database that cannot be followed once more.
+var (
+	noSlot   = Problem{"all replication slots are in use", "raise max_replication_slots and restart the server"}
+	noSender = Problem{"all WAL senders are in use", "raise max_wal_senders and restart the server"}
+)
+
+// OfSlot reports whether it keeps only those from following who have no leader: see Sharing.
+func (p Problem) OfSlot() bool { return p == noSlot || p == noSender }
+
 // minVersion is that of the first server whose pgoutput passes on messages, by server_version_num.
 const minVersion = 140000
 
@@ -127,8 +136,8 @@ func (f facts) problems() (found []Problem) {
 		{!f.triggers, notInstalled},
 		{!f.publication, Problem{"the publication is missing", notInstalled.Remedy}},
 		{f.publication && !f.publishesAll, publishesPart},
-		{!f.slotFree, Problem{"all replication slots are in use", "raise max_replication_slots and restart the server"}},
-		{!f.senderFree, Problem{"all WAL senders are in use", "raise max_wal_senders and restart the server"}},
+		{!f.slotFree, noSlot},
+		{!f.senderFree, noSender},
 	} {
 		if p.is {
 			found = append(found, p.Problem)

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,11 +16,16 @@ import (
 // session is the life of one replication slot.
 type session struct {
 	feed *Feed
-	// name is the slot's.
+	// name is the slot's; empty without one.
 	name string
 	// nonce tells this session's heartbeats from all others. Nobody else knows it: everybody may write into the log.
 	nonce  string
-	stream *stream
+	stream transport
+	// place is where the session stands among those that share slots; nil where none do.
+	place place
+	// work is what goes on beside the stream, and end the end of all.
+	work sync.WaitGroup
+	end  context.CancelCauseFunc
 	// conn is for all that is no stream; at any time it is one goroutine's.
 	conn *pgx.Conn
 	// warned is set when the server sent a warning on conn.
@@ -28,6 +34,9 @@ type session struct {
 	becameLive func()
 
 	decoder decoder
+	// receiver gets what the stream brings: the session itself, or what passes it on to the session.
+	receiver receiver
+	origin   origin
 
 	// What follows is guarded by feed.deliver.
 
@@ -50,17 +59,17 @@ type session struct {
 // the feed becomes Live.
 func (f *Feed) session(ctx context.Context, becameLive func()) error {
 	s := &session{feed: f, name: "slipstream_" + random(), nonce: random(), becameLive: becameLive, beats: map[uint64]*flight{}}
-	s.decoder.relations = map[uint32]*relation{}
+	s.decoder.relations, s.receiver = map[uint32]*relation{}, s
 	f.setState(Starting, "connecting to the database")
-	if err := s.open(ctx); err != nil {
-		return err
+	ctx, s.end = context.WithCancelCause(ctx)
+	err := s.open(ctx)
+	if err == nil {
+		s.work.Go(func() { s.end(s.beat(ctx)) })
+		err = s.stream.run(ctx, s.receiver)
 	}
-	defer s.close()
-	ctx, cancel := context.WithCancelCause(ctx)
-	var heart sync.WaitGroup
-	heart.Go(func() { cancel(s.beat(ctx)) })
-	cancel(s.stream.run(ctx, s))
-	heart.Wait()
+	s.end(err)
+	s.work.Wait()
+	s.close()
 	return context.Cause(ctx)
 }
 
@@ -71,34 +80,52 @@ func random() string {
 	return hex.EncodeToString(b[:])
 }
 
-// open makes the connections, and the slot, from which on the stream runs. What is opened is closed again on errors.
+// open makes the connections, and the slot or finds the leader, from which on the stream runs.
 func (s *session) open(ctx context.Context) (err error) {
-	defer func() {
-		if err != nil {
-			s.close()
-		}
-	}()
 	if s.conn, err = connect(ctx, s.feed.options.DSN, func() { s.warned = true }); err != nil {
+		return err
+	}
+	if err := s.takePlace(ctx); err != nil {
 		return err
 	}
 	problems, err := inspect(ctx, s.conn, s.feed.options.Publication)
 	if err != nil {
 		return err
 	}
+	if s.stream != nil {
+		problems = slices.DeleteFunc(problems, Problem.OfSlot)
+	}
 	if len(problems) > 0 {
+		s.feed.crowded = problems[0].OfSlot()
 		return problems[0]
 	}
-	if s.stream, err = openStream(ctx, s.feed.options.DSN); err != nil {
+	if s.stream != nil {
+		return s.compareOrigin(ctx)
+	}
+	if err := s.openSlot(ctx); err != nil {
 		return err
 	}
+	if s.place != nil {
+		s.place.opened()
+	}
+	return nil
+}
+
+// openSlot begins a stream of the session's own.
+func (s *session) openSlot(ctx context.Context) error {
+	own, err := openStream(ctx, s.feed.options.DSN)
+	if err != nil {
+		return err
+	}
+	s.stream = own
 	if err := s.compareOrigin(ctx); err != nil {
 		return err
 	}
-	if err := s.awaitSlot(ctx); err != nil {
+	if err := s.awaitSlot(ctx, own); err != nil {
 		return err
 	}
 	s.feed.update(func(st *Status) { st.Slot = s.name })
-	return s.stream.start(ctx, s.name, s.feed.options.Publication)
+	return own.start(ctx, s.name, s.feed.options.Publication)
 }
 
 // connect opens an ordinary connection to the primary among the DSN's hosts. It has no timeouts: what the database sets
@@ -149,13 +176,13 @@ func (s *session) compareOrigin(ctx context.Context) error {
 }
 
 // awaitSlot creates the slot, and says for whom it has to wait.
-func (s *session) awaitSlot(ctx context.Context) error {
+func (s *session) awaitSlot(ctx context.Context, own *stream) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	created := make(chan struct{})
 	var refused error
 	go func() {
-		refused = s.stream.createSlot(ctx, s.name)
+		refused = own.createSlot(ctx, s.name)
 		close(created)
 	}()
 	for {
