@@ -15,6 +15,9 @@ type CacheStatus struct {
 	Mode string `json:"mode"`
 	// Reason why nothing is cached, with the remedy; empty if something is.
 	Reason string `json:"reason,omitempty"`
+	// Feed is how the write-ahead log is followed: by its own slot, leads for others, or follows another's slot. Empty while
+	// it is not.
+	Feed string `json:"feed,omitempty"`
 	// Tables is how many tables' changes are known.
 	Tables int `json:"tables"`
 	// Entries and Bytes are what is kept.
@@ -53,6 +56,7 @@ func (s *Server) CacheStatus() CacheStatus {
 	for r, n := range st.Rejected {
 		out.Rejected[r.String()] = n
 	}
+	out.Feed = describeFeed(k.feed.Status())
 	if tables := k.published.Load(); tables != nil {
 		out.Tables = len(*tables)
 	}

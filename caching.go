@@ -14,6 +14,7 @@ import (
 	"github.com/slipstream-go/slipstream/internal/feed"
 	"github.com/slipstream-go/slipstream/internal/httpcache"
 	"github.com/slipstream-go/slipstream/internal/pg"
+	"github.com/slipstream-go/slipstream/internal/redis"
 	"github.com/slipstream-go/slipstream/internal/rest"
 	"github.com/slipstream-go/slipstream/internal/telemetry"
 )
@@ -54,13 +55,15 @@ const stopAwaiting = time.Second
 const idleBeats = 40
 
 // newCaching makes the cache of a configuration, or nil when that is off.
-func newCaching(cfg Config, log *slog.Logger, reload func()) *caching {
+func newCaching(cfg Config, log *slog.Logger, shared *redis.Client, reload func()) *caching {
 	if cfg.CacheMode == "off" {
 		return nil
 	}
 	k := &caching{log: log, reload: reload, beats: map[uint64]*cache.Heartbeat{}, problem: "not started"}
 	k.cache = cache.New(cache.Options{Budget: cfg.cacheBudget(), Staleness: cfg.CacheStaleness})
-	k.feed = feed.New(feed.Options{DSN: cfg.feedDSN(), Clock: cache.SystemClock(), Logger: log, Active: k.active}, feed.Handlers{
+	k.feed = feed.New(feed.Options{
+		DSN: cfg.feedDSN(), Clock: cache.SystemClock(), Logger: log, Active: k.active, Sharing: cfg.sharing(shared),
+	}, feed.Handlers{
 		Committed: k.committed, SchemaChanged: k.schemaChanged, Published: k.publish, RolesChanged: k.rolesChanged,
 		Sending: k.sending, Beat: k.beat, Applied: k.cache.Applied, State: k.state,
 	})
@@ -119,6 +122,7 @@ func (k *caching) run(ctx context.Context, cfg Config) {
 	told := ""
 	for {
 		problems, err := feed.Preflight(ctx, cfg.feedDSN())
+		problems = cfg.followable(problems)
 		if err == nil && len(problems) == 0 {
 			k.setProblem("")
 			_ = k.feed.Run(ctx) // it ends with ctx only

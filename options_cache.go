@@ -26,6 +26,13 @@ func cacheOptions() []option {
 			doc:  "Connection string for following the write-ahead log: of a role with the right REPLICATION, and past any pooler.",
 		},
 		{
+			name: "cache-slots", own: true, defaultText: "4",
+			bind: func(c *Config) value { return number{p: &c.CacheSlots, min: 1} },
+			doc: "How many of the instances that share a Redis follow the write-ahead log by a replication slot of their own. The others follow one of these, which " +
+				"passes on through Redis what it gets. Instances do so together that have the same database and the same `cursor-secret`, or else " +
+				"`jwt-secret`; while Redis is away, those that start have slots of their own.",
+		},
+		{
 			name: "redis-url", own: true, fallbackEnv: "REDIS_URL", defaultNote: "none", secret: true,
 			bind: func(c *Config) value { return (*text)(&c.RedisURL) },
 			doc: "A Redis or Valkey through which instances share what they keep: `redis://[user:password@]host[:port][/db]`, `rediss://` for TLS, `unix:///path`; " +
