@@ -15,8 +15,10 @@ import (
 	"github.com/slipstream-go/slipstream/internal/redistest"
 )
 
-// relay is a connection to a Redis until the end of the test.
-func relay(t *testing.T, server *redistest.Server) *redis.Relay {
+func relay(t *testing.T, server *redistest.Server) *redis.Relay { return client(t, server).Relay() }
+
+// client is a connection to a Redis until the end of the test.
+func client(t *testing.T, server *redistest.Server) *redis.Client {
 	t.Helper()
 	client, err := redis.Open(redis.Options{URL: server.URL()})
 	if err != nil {
@@ -31,7 +33,7 @@ func relay(t *testing.T, server *redistest.Server) *redis.Relay {
 			t.Error(err)
 		}
 	})
-	return client.Relay()
+	return client
 }
 
 // sharing is the option of feeds of which some have a slot.
