@@ -17,6 +17,8 @@ type copier struct {
 	out atomic.Pointer[outgoing]
 	// relations are the tables' last descriptions: the server sends each once, and followers come at any time.
 	relations map[uint32][]byte
+	// inside is set between the beginning of a transaction and its end.
+	inside bool
 	// tx is the transaction being copied; nil between transactions, and in one that began before out did.
 	tx *copied
 }
@@ -33,7 +35,7 @@ func (c *copier) message(data []byte) error {
 
 // reached implements receiver.
 func (c *copier) reached(lsn uint64) {
-	if out := c.out.Load(); out != nil && c.tx == nil {
+	if out := c.out.Load(); out != nil && !c.inside {
 		out.reached(lsn)
 	}
 	c.receiver.reached(lsn)
@@ -45,8 +47,10 @@ func (c *copier) copy(data []byte) {
 	if m.kind == relationMessage {
 		c.relations[m.uint32()] = slices.Clone(data)
 	}
+	if m.kind == beginMessage || m.kind == commitMessage {
+		c.inside = m.kind == beginMessage
+	}
 	if m.kind == beginMessage {
-		c.tx = nil
 		if out := c.out.Load(); out != nil {
 			c.tx = &copied{out: out, relations: c.relations, tables: map[uint32]bool{}, begin: slices.Clone(data)}
 			c.tx.add(data)

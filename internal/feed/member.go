@@ -66,9 +66,6 @@ from pg_control_system()`
 // takePlace finds out whether the session has a slot of its own or follows, and from whom. Signs of life go on until the
 // session ends.
 func (s *session) takePlace(ctx context.Context) error {
-	if s.feed.options.Sharing == nil {
-		return nil
-	}
 	m, err := s.join(ctx, s.feed.options.Sharing.withDefaults())
 	if err != nil {
 		return err

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -85,22 +84,21 @@ func (s *session) open(ctx context.Context) (err error) {
 	if s.conn, err = connect(ctx, s.feed.options.DSN, func() { s.warned = true }); err != nil {
 		return err
 	}
-	if err := s.takePlace(ctx); err != nil {
-		return err
-	}
 	problems, err := inspect(ctx, s.conn, s.feed.options.Publication)
 	if err != nil {
 		return err
 	}
+	if s.feed.options.Sharing != nil && (len(problems) == 0 || problems[0].OfSlot()) {
+		if err := s.takePlace(ctx); err != nil {
+			return err
+		}
+	}
 	if s.stream != nil {
-		problems = slices.DeleteFunc(problems, Problem.OfSlot)
+		return s.compareOrigin(ctx)
 	}
 	if len(problems) > 0 {
 		s.feed.crowded = problems[0].OfSlot()
 		return problems[0]
-	}
-	if s.stream != nil {
-		return s.compareOrigin(ctx)
 	}
 	if err := s.openSlot(ctx); err != nil {
 		return err
