@@ -122,7 +122,7 @@ func TestManyInstancesByTwoSlots(t *testing.T) {
 	}
 	current(t, all, 300)
 
-	leader, _, _ = feeds(all)
+	eventually(t, "one leads again", func() bool { leader, _, _ = feeds(all); return leader != nil })
 	for i, s := range all {
 		if s == leader {
 			if err := s.stop(); err != nil {
