@@ -56,6 +56,7 @@ func (f *follower) leaves(reason string) {
 
 // The leader ends, and one of those that followed it leads the others from a slot of its own.
 func TestHealsWhenTheLeaderEnds(t *testing.T) {
+	t.Parallel()
 	leader, followers := sharers(t, redistest.Start(t), database(t, markTable), 2)
 	leader.eventually("it leads", func(st feed.Status) bool { return st.Followers == 2 && st.Slot != "" })
 	leader.stop()
@@ -74,6 +75,7 @@ func TestHealsWhenTheLeaderEnds(t *testing.T) {
 
 // One with a slot, which only waited for its turn, leads when the leader is gone.
 func TestHealsByAnotherWithASlot(t *testing.T) {
+	t.Parallel()
 	server, dsn := redistest.Start(t), database(t, markTable)
 	first := follow(t, dsn, sharing(relay(t, server), 2))
 	second := follow(t, dsn, sharing(relay(t, server), 2))
@@ -93,6 +95,7 @@ func TestHealsByAnotherWithASlot(t *testing.T) {
 
 // The leader's stream breaks: the leader does not end, but has another slot.
 func TestHealsWhenTheLeadersStreamBreaks(t *testing.T) {
+	t.Parallel()
 	leader, followers := sharers(t, redistest.Start(t), database(t, markTable), 1)
 	for i := range 2 {
 		pgtest.Exec(t, leader.dsn, "select pg_terminate_backend(active_pid) from pg_replication_slots where active and database = current_database()")
@@ -103,6 +106,7 @@ func TestHealsWhenTheLeadersStreamBreaks(t *testing.T) {
 
 // What the Redis has is lost: frames, the lead, and who has a place.
 func TestHealsWhenRedisIsLost(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	leader, followers := sharers(t, server, database(t, markTable), 2)
 	for i := range 2 {
@@ -123,6 +127,7 @@ func TestHealsWhenRedisIsLost(t *testing.T) {
 }
 
 func TestHealsWhenRedisStandsStill(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	leader, followers := sharers(t, server, database(t, markTable), 1)
 	f := followers[0]
@@ -139,6 +144,7 @@ func TestHealsWhenRedisStandsStill(t *testing.T) {
 
 // Redis is away from the start: everybody has a slot, until it is there.
 func TestWithoutRedisEachHasASlot(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	server.Kill()
 	dsn := database(t, markTable)
@@ -186,6 +192,7 @@ func (r *faulty) Read(ctx context.Context, stream string, after uint64, wait tim
 
 // A leader that has lost touch keeps its slot and its stream, and another one leads: both relay for a while.
 func TestTwoLeaders(t *testing.T) {
+	t.Parallel()
 	server, dsn := redistest.Start(t), database(t, markTable)
 	cut := &faulty{Relay: relay(t, server)}
 	old := follow(t, dsn, sharing(cut, 1))
@@ -211,6 +218,7 @@ func TestTwoLeaders(t *testing.T) {
 }
 
 func TestFramesThatAreWrongEndTheSession(t *testing.T) {
+	t.Parallel()
 	server, dsn := redistest.Start(t), database(t, markTable)
 	follow(t, dsn, sharing(relay(t, server), 1))
 	bad := &faulty{Relay: relay(t, server)}
@@ -249,6 +257,7 @@ func TestFramesThatAreWrongEndTheSession(t *testing.T) {
 
 // Feeds with other secrets, or of other databases, share nothing.
 func TestStrangersShareNothing(t *testing.T) {
+	t.Parallel()
 	server, dsn := redistest.Start(t), database(t, markTable)
 	elsewhere := database(t, markTable)
 	for _, f := range []*follower{
@@ -264,6 +273,7 @@ func TestStrangersShareNothing(t *testing.T) {
 
 // Where the server has no slot for one who may have a place, it follows.
 func TestFollowsWhereThereAreNoSlots(t *testing.T) {
+	t.Parallel()
 	dsn := cluster(t, directory(t), map[string]string{"max_replication_slots": "1"}).DSN("postgres")
 	pgtest.Exec(t, dsn, markTable)
 	install(t, dsn)

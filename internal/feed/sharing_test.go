@@ -88,6 +88,7 @@ func mark(t *testing.T, dsn string, id int) {
 }
 
 func TestFollowersGetWhatTheLeaderGets(t *testing.T) {
+	t.Parallel()
 	dsn := database(t, markTable, "create table item (id int primary key, t text)",
 		"create table line (id int primary key, item int references item, t text)", "alter table line replica identity full")
 	leader, followers := sharers(t, redistest.Start(t), dsn, 2)
@@ -145,6 +146,7 @@ func compare(t *testing.T, got, want []*feed.Transaction) {
 
 // Of a transaction that is too large for a frame, those who follow learn the tables.
 func TestFollowersOfALargeTransaction(t *testing.T) {
+	t.Parallel()
 	dsn := database(t, "create table item (id int primary key, t text)", "create table line (id int primary key)")
 	_, followers := sharers(t, redistest.Start(t), dsn, 1)
 	f := followers[0]
@@ -156,6 +158,7 @@ func TestFollowersOfALargeTransaction(t *testing.T) {
 }
 
 func TestFollowersHearOfTheSchema(t *testing.T) {
+	t.Parallel()
 	dsn := database(t, markTable, "create table item (id int primary key, t text)")
 	_, followers := sharers(t, redistest.Start(t), dsn, 1)
 	f := followers[0]
@@ -172,6 +175,7 @@ func TestFollowersHearOfTheSchema(t *testing.T) {
 
 // A heartbeat of one that follows proves as much as one's of a slot.
 func TestBeatsOfThoseWhoFollow(t *testing.T) {
+	t.Parallel()
 	dsn := database(t, "create table item (id int primary key)")
 	_, followers := sharers(t, redistest.Start(t), dsn, 1)
 	f := followers[0]
