@@ -62,6 +62,11 @@ func prepare(t testing.TB, sql string) *site {
 	pgtest.Server(t)
 	s := &site{t: t, login: pgtest.Role(t, "login noinherit"), anon: pgtest.Role(t, "nologin"), member: pgtest.Role(t, "nologin")}
 	s.dsn = pgtest.Database(t)
+	t.Cleanup(func() {
+		eventually(t, "the replication slots are gone", func() bool { // till then the database cannot be dropped
+			return s.value("select count(*) from pg_replication_slots where database = current_database()") == "0"
+		})
+	})
 	s.exec("grant ANON, MEMBER to LOGIN; create schema api; grant usage on schema api to ANON, MEMBER;" +
 		"alter default privileges in schema api grant select on tables to ANON, MEMBER; set search_path to api, public;" + sql)
 	if err := feed.Install(t.Context(), s.dsn, s.login, nil); err != nil {
@@ -105,9 +110,6 @@ func (s *site) run() {
 		if err := <-ended; err != nil {
 			s.t.Errorf("Run: %v", err)
 		}
-		eventually(s.t, "the replication slot is gone", func() bool { // till then the database cannot be dropped
-			return s.value("select count(*) from pg_replication_slots where database = current_database()") == "0"
-		})
 	})
 	eventually(s.t, "the server is ready", func() bool { return s.Addr() != "" && s.Ready(s.t.Context()) == nil })
 }
