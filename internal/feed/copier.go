@@ -44,39 +44,20 @@ func (c *copier) reached(lsn uint64) {
 // copy copies what of a message concerns those who follow. What cannot be read is for the session to refuse.
 func (c *copier) copy(data []byte) {
 	m := &message{kind: data[0], rest: data[1:]}
-	if m.kind == relationMessage {
-		c.relations[m.uint32()] = slices.Clone(data)
-	}
-	if m.kind == beginMessage || m.kind == commitMessage {
-		c.inside = m.kind == beginMessage
-	}
-	if m.kind == beginMessage {
-		if out := c.out.Load(); out != nil {
-			c.tx = &copied{out: out, relations: c.relations, tables: map[uint32]bool{}, begin: slices.Clone(data)}
-			c.tx.add(data)
-		}
-	}
-	if c.tx == nil {
-		return
-	}
 	switch m.kind {
 	case relationMessage:
-		c.tx.tables[binary.BigEndian.Uint32(data[1:])] = true
-		c.tx.add(data)
-	case insertMessage, updateMessage, deleteMessage:
-		c.tx.table(m.uint32())
-		c.tx.add(data)
-	case truncateMessage:
-		n := m.uint32()
-		for m.byte(); n > 0 && m.err == nil; n-- {
-			c.tx.table(m.uint32())
+		c.relations[m.uint32()] = slices.Clone(data)
+	case beginMessage:
+		c.inside = true
+		if out := c.out.Load(); out != nil {
+			c.tx = &copied{out: out, relations: c.relations, tables: map[uint32]bool{}, begin: slices.Clone(data)}
 		}
-		c.tx.add(data)
-	case logicalMessage:
-		c.tx.logical(m, data)
-	case commitMessage:
-		c.tx.commit(data)
-		c.tx = nil
+	}
+	if c.tx != nil {
+		c.tx.message(data)
+	}
+	if m.kind == commitMessage {
+		c.inside, c.tx = false, nil
 	}
 }
 
@@ -92,6 +73,30 @@ type copied struct {
 	items  []byte
 	// large is set when items would be more than mostCopied.
 	large bool
+}
+
+func (t *copied) message(data []byte) {
+	m := &message{kind: data[0], rest: data[1:]}
+	switch m.kind {
+	case beginMessage:
+		t.add(data)
+	case relationMessage:
+		t.tables[m.uint32()] = true
+		t.add(data)
+	case insertMessage, updateMessage, deleteMessage:
+		t.table(m.uint32())
+		t.add(data)
+	case truncateMessage:
+		n := m.uint32()
+		for m.byte(); n > 0 && m.err == nil; n-- {
+			t.table(m.uint32())
+		}
+		t.add(data)
+	case logicalMessage:
+		t.logical(m, data)
+	case commitMessage:
+		t.commit(data)
+	}
 }
 
 func (t *copied) add(message []byte) {

@@ -58,6 +58,8 @@ type decoder struct {
 	relations map[uint32]*relation
 	// open is the transaction whose Commit has not come; nil between transactions.
 	open *assembly
+	// relayed is set where the messages come from a leader.
+	relayed bool
 }
 
 // decode takes one message and returns the transaction that it ends, if any.
@@ -85,7 +87,7 @@ func (d *decoder) decode(data []byte) (*assembly, error) {
 		done, d.open = d.open, nil
 	case m.kind == truncateMessage:
 		d.truncate(m)
-	case m.kind == manyMessage:
+	case m.kind == manyMessage && d.relayed:
 		d.open.collapse(m.uint32())
 	case m.kind == insertMessage || m.kind == updateMessage || m.kind == deleteMessage:
 		d.change(m)

@@ -80,7 +80,7 @@ func (s *session) takePlace(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.name, s.stream, s.place = "", f, f
+		s.name, s.stream, s.place, s.decoder.relayed = "", f, f, true
 		s.feed.update(func(st *Status) { st.Leader = f.leader() })
 	} else {
 		copier := newCopier(s)

@@ -73,13 +73,32 @@ func TestHealsWhenTheLeaderEnds(t *testing.T) {
 	}
 }
 
+// The leader is killed, and says nothing: its place goes to one of those who followed.
+func TestHealsWhenTheLeaderIsKilled(t *testing.T) {
+	t.Parallel()
+	server, dsn := redistest.Start(t), database(t, markTable)
+	leader, slot := stray(t, dsn, server.URL())
+	f := follow(t, dsn, sharing(relay(t, server.URL()), 1))
+	if got := f.feed.Status().Leader; got != slot {
+		t.Errorf("it follows %q, not %q", got, slot)
+	}
+	if err := leader.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = leader.Wait() // it was killed
+	f.leaves("nothing has come")
+	f.arrives(1)
+	f.eventually("it has a slot", func(st feed.Status) bool { return st.Slot != "" })
+	await(t, dsn, "select count(*) = 1 from pg_replication_slots where database = current_database()")
+}
+
 // One with a slot, which only waited for its turn, leads when the leader is gone.
 func TestHealsByAnotherWithASlot(t *testing.T) {
 	t.Parallel()
 	server, dsn := redistest.Start(t), database(t, markTable)
-	first := follow(t, dsn, sharing(relay(t, server), 2))
-	second := follow(t, dsn, sharing(relay(t, server), 2))
-	third := follow(t, dsn, sharing(relay(t, server), 2))
+	first := follow(t, dsn, sharing(relay(t, server.URL()), 2))
+	second := follow(t, dsn, sharing(relay(t, server.URL()), 2))
+	third := follow(t, dsn, sharing(relay(t, server.URL()), 2))
 	leader, other := first, second
 	if third.feed.Status().Leader == second.feed.Status().Slot {
 		leader, other = second, first
@@ -148,7 +167,7 @@ func TestWithoutRedisEachHasASlot(t *testing.T) {
 	server := redistest.Start(t)
 	server.Kill()
 	dsn := database(t, markTable)
-	one, two := follow(t, dsn, sharing(relay(t, server), 1)), follow(t, dsn, sharing(relay(t, server), 1))
+	one, two := follow(t, dsn, sharing(relay(t, server.URL()), 1)), follow(t, dsn, sharing(relay(t, server.URL()), 1))
 	if a, b := one.feed.Status().Slot, two.feed.Status().Slot; a == b || a == "" || b == "" {
 		t.Errorf("slots %q and %q", a, b)
 	}
@@ -194,10 +213,10 @@ func (r *faulty) Read(ctx context.Context, stream string, after uint64, wait tim
 func TestTwoLeaders(t *testing.T) {
 	t.Parallel()
 	server, dsn := redistest.Start(t), database(t, markTable)
-	cut := &faulty{Relay: relay(t, server)}
+	cut := &faulty{Relay: relay(t, server.URL())}
 	old := follow(t, dsn, sharing(cut, 1))
-	one := follow(t, dsn, sharing(relay(t, server), 1))
-	two := follow(t, dsn, sharing(relay(t, server), 1))
+	one := follow(t, dsn, sharing(relay(t, server.URL()), 1))
+	two := follow(t, dsn, sharing(relay(t, server.URL()), 1))
 	old.eventually("it leads", func(st feed.Status) bool { return st.Followers == 2 })
 	cut.mute.Store(true)
 	for _, f := range []*follower{one, two} {
@@ -220,15 +239,15 @@ func TestTwoLeaders(t *testing.T) {
 func TestFramesThatAreWrongEndTheSession(t *testing.T) {
 	t.Parallel()
 	server, dsn := redistest.Start(t), database(t, markTable)
-	follow(t, dsn, sharing(relay(t, server), 1))
-	bad := &faulty{Relay: relay(t, server)}
+	follow(t, dsn, sharing(relay(t, server.URL()), 1))
+	bad := &faulty{Relay: relay(t, server.URL())}
 	f := follow(t, dsn, sharing(bad, 1))
 	var first []byte
 	remember := change(func(_ string, frames [][]byte) [][]byte { first = frames[0]; return frames })
 	bad.change.Store(&remember)
 	f.beat()
 	f.beat()
-	trim := client(t, server)
+	trim := client(t, server.URL())
 	for trim.Conn() == nil {
 		time.Sleep(time.Millisecond)
 	}
@@ -261,9 +280,9 @@ func TestStrangersShareNothing(t *testing.T) {
 	server, dsn := redistest.Start(t), database(t, markTable)
 	elsewhere := database(t, markTable)
 	for _, f := range []*follower{
-		follow(t, dsn, sharing(relay(t, server), 1)),
-		follow(t, dsn, sharing(relay(t, server), 1), func(o *feed.Options) { o.Sharing.Secret = []byte("another") }),
-		follow(t, elsewhere, sharing(relay(t, server), 1)),
+		follow(t, dsn, sharing(relay(t, server.URL()), 1)),
+		follow(t, dsn, sharing(relay(t, server.URL()), 1), func(o *feed.Options) { o.Sharing.Secret = []byte("another") }),
+		follow(t, elsewhere, sharing(relay(t, server.URL()), 1)),
 	} {
 		if st := f.feed.Status(); st.Slot == "" || st.Leader != "" {
 			t.Errorf("%+v", st)
@@ -278,8 +297,8 @@ func TestFollowsWhereThereAreNoSlots(t *testing.T) {
 	pgtest.Exec(t, dsn, markTable)
 	install(t, dsn)
 	server := redistest.Start(t)
-	one := follow(t, dsn, sharing(relay(t, server), 4))
-	two := follow(t, dsn, sharing(relay(t, server), 4))
+	one := follow(t, dsn, sharing(relay(t, server.URL()), 4))
+	two := follow(t, dsn, sharing(relay(t, server.URL()), 4))
 	if got, want := two.feed.Status().Leader, one.feed.Status().Slot; got != want || want == "" {
 		t.Errorf("it follows %q, not %q", got, want)
 	}

@@ -15,12 +15,12 @@ import (
 	"github.com/slipstream-go/slipstream/internal/redistest"
 )
 
-func relay(t *testing.T, server *redistest.Server) *redis.Relay { return client(t, server).Relay() }
+func relay(t *testing.T, url string) *redis.Relay { return client(t, url).Relay() }
 
 // client is a connection to a Redis until the end of the test.
-func client(t *testing.T, server *redistest.Server) *redis.Client {
+func client(t *testing.T, url string) *redis.Client {
 	t.Helper()
-	client, err := redis.Open(redis.Options{URL: server.URL()})
+	client, err := redis.Open(redis.Options{URL: url})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,9 +46,9 @@ func sharing(r feed.Relay, slots int) func(*feed.Options) {
 // sharers are one feed with a slot and n that follow it.
 func sharers(t *testing.T, server *redistest.Server, dsn string, n int) (leader *follower, followers []*follower) {
 	t.Helper()
-	leader = follow(t, dsn, sharing(relay(t, server), 1))
+	leader = follow(t, dsn, sharing(relay(t, server.URL()), 1))
 	for range n {
-		followers = append(followers, follow(t, dsn, sharing(relay(t, server), 1)))
+		followers = append(followers, follow(t, dsn, sharing(relay(t, server.URL()), 1)))
 	}
 	return leader, followers
 }
