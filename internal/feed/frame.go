@@ -74,7 +74,9 @@ func deliver(items []byte, to receiver) error {
 			if err := to.message(item); err != nil {
 				return err
 			}
-		case size == 1+8:
+		case size != 1+8:
+			return fmt.Errorf("a position of %d bytes", size-1)
+		default:
 			to.reached(binary.BigEndian.Uint64(item[1:]))
 		}
 	}

@@ -58,8 +58,8 @@ from pg_control_system()`
 		return nil, fmt.Errorf("identify the database: %w", err)
 	}
 	h := hmac.New(sha256.New, sharing.Secret)
-	const format = 1                                                                                                          // of frames, and of all that is told here
-	_, _ = fmt.Fprintf(h, "%d %s %s %s %s", format, s.origin.system, s.origin.timeline, database, s.feed.options.Publication) // never fails
+	// 1 is the version of all that is told.
+	_, _ = fmt.Fprintf(h, "1 %s %s %s %s", s.origin.system, s.origin.timeline, database, s.feed.options.Publication) // never fails
 	return &member{Sharing: sharing, session: s, group: hex.EncodeToString(h.Sum(nil)[:12])}, nil
 }
 
@@ -92,13 +92,13 @@ func (s *session) takePlace(ctx context.Context) error {
 
 // choose returns the stream to follow, or nothing where the session has a slot of its own. Who has followed, or could not
 // have a slot, looks for another leader first, for the length of a lease: by then those who have slots have told so to a
-// Relay that was away. A Relay that is away from the start is not waited for.
+// Relay that was away. Who starts does not wait for it.
 func (m *member) choose(ctx context.Context) (leader string, err error) {
 	f := m.session.feed
-	for begun := time.Now(); ; {
-		waited := time.Since(begun)
+	begun := time.Now()
+	for answered := begun; ; {
 		slots := m.Slots
-		if (f.follows || f.crowded) && waited < m.lease() {
+		if (f.follows || f.crowded) && time.Since(answered) < m.lease() {
 			slots = 0
 		}
 		a, err := m.attend(ctx, slots, "", "")
@@ -106,10 +106,11 @@ func (m *member) choose(ctx context.Context) (leader string, err error) {
 		switch {
 		case ctx.Err() != nil:
 			return "", ctx.Err()
-		case err != nil && !f.follows && waited > 2*m.Round:
+		case err != nil && !f.follows && time.Since(begun) > 2*m.Round:
+			f.options.Logger.Warn("the change feed does not share slots", "error", err)
 			return "", nil
 		case err != nil:
-			reason = "waiting for Redis: " + err.Error()
+			reason, answered = "waiting for Redis: "+err.Error(), time.Now()
 		case a.seated:
 			return "", nil
 		case a.leader != "":

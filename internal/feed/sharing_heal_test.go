@@ -133,6 +133,10 @@ func TestHealsWhenRedisIsLost(t *testing.T) {
 		leader.arrives(10 * i)
 		for _, f := range followers {
 			f.state(feed.Broken)
+			f.await("it waits", func(e event) bool { return strings.Contains(e.reason, "waiting for Redis") })
+		}
+		if i == 1 {
+			time.Sleep(7 * round) // longer than places last
 		}
 		server.Restart()
 		for n, f := range followers {

@@ -36,10 +36,12 @@ func client(t *testing.T, url string) *redis.Client {
 	return client
 }
 
+const round = 200 * time.Millisecond
+
 // sharing is the option of feeds of which some have a slot.
 func sharing(r feed.Relay, slots int) func(*feed.Options) {
 	return func(o *feed.Options) {
-		o.Sharing = &feed.Sharing{Relay: r, Slots: slots, Secret: []byte("secret"), Round: 200 * time.Millisecond}
+		o.Sharing = &feed.Sharing{Relay: r, Slots: slots, Secret: []byte("secret"), Round: round}
 	}
 }
 
