@@ -118,21 +118,23 @@ func (t *copied) table(oid uint32) {
 	}
 }
 
-// logical copies the messages of all feeds' heartbeats, and those of changes of the schema.
+// logical copies the messages that sessions know: those of all feeds' heartbeats, too.
 func (t *copied) logical(m *message, data []byte) {
-	transactional := m.byte() == 1
-	m.uint64() // position
-	prefix := m.string()
-	switch {
-	case !transactional:
-	case prefix == heartbeatPrefix:
-		t.add(data)
-	case prefix == schemaPrefix:
+	prefix, content := m.logical()
+	switch prefix {
+	case heartbeatPrefix:
+	case schemaPrefix:
 		if t.schema == nil {
 			t.schema = slices.Clone(data)
 		}
-		t.add(data)
+	case refreshPrefix:
+		if oid, ok := refreshed(content); ok {
+			t.table(oid)
+		}
+	default:
+		return
 	}
+	t.add(data)
 }
 
 // commit ends the transaction. A large one has no heartbeat, which is a transaction of its own.

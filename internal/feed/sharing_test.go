@@ -149,14 +149,19 @@ func compare(t *testing.T, got, want []*feed.Transaction) {
 // Of a transaction that is too large for a frame, those who follow learn the tables.
 func TestFollowersOfALargeTransaction(t *testing.T) {
 	t.Parallel()
-	dsn := database(t, "create table item (id int primary key, t text)", "create table line (id int primary key)")
+	dsn := database(t, "create table item (id int primary key, t text)", "create table line (id int primary key)",
+		"create materialized view total as select count(*) from line")
 	_, followers := sharers(t, redistest.Start(t), dsn, 1)
 	f := followers[0]
-	f.eventually("the tables are known", func(st feed.Status) bool { return st.Tables == 2 })
-	f.expect(f.exec(`begin; insert into line values (1);
+	f.eventually("the tables are known", func(st feed.Status) bool { return st.Tables == 3 })
+	f.expect(f.exec(`begin; insert into line values (1); refresh materialized view total;
 		insert into item select g, (select string_agg(md5(g || ' ' || i), '') from generate_series(1, 20000) i) from generate_series(1, 3) g; commit`),
-		"item many", "line many")
+		"item many", "line many", "total many")
 	f.expect(f.exec("delete from item where id = 2"), "item delete (2 ?)")
+	f.expect(f.exec("refresh materialized view total"), "total many")
+	pgtest.Exec(t, dsn, `begin; alter table item add n int; update item set t = t || 'x'; insert into item select 10 + id, t from item; commit`)
+	f.await("the change of the schema", func(e event) bool { return e.name == "schema" })
+	f.expect(f.describe(f.committed()), "item many")
 }
 
 func TestFollowersHearOfTheSchema(t *testing.T) {
