@@ -19,7 +19,7 @@ func (c Config) sharing(shared *redis.Client) *feed.Sharing {
 	return &feed.Sharing{Relay: shared.Relay(), Slots: c.CacheSlots, Secret: c.sharedKey("feed"), Round: time.Second}
 }
 
-// sharedKey authenticates what instances leave for each other in Redis; each purpose has a key of its own. All instances
+// sharedKey is the secret of what instances leave for each other in Redis; each purpose has a key of its own. All instances
 // have the secrets, or where there are none, the address of the Redis.
 func (c Config) sharedKey(purpose string) []byte {
 	secret := c.CursorSecret

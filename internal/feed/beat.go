@@ -200,7 +200,7 @@ func (s *session) back(number uint64) {
 	if !s.live {
 		s.live = true
 		s.becameLive()
-		s.feed.options.Logger.Info("change feed live", "slot", s.name, "leader", s.feed.Status().Leader, "tables", s.reliable)
+		s.feed.options.Logger.Info("change feed live", "slot", s.slot(), "follows", s.name == "", "tables", s.reliable)
 		s.feed.deliverState(Live, "")
 	}
 	s.feed.update(func(st *Status) { st.Sent = b.Sent })

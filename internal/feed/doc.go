@@ -15,9 +15,9 @@
 // What a feed promises holds for one that follows, whatever the Relay and the leader do:
 //
 //   - It gets whole transactions, all of them, in the order of their commits, from its first frame on. Frames are numbered
-//     without gaps within a stream, each stream has one writer and a name that no other ever had, and both are sealed with
-//     a secret that the Relay does not know. A frame that is lost, repeated, moved or forged ends the session, as a lost
-//     slot does.
+//     without gaps within a stream, each stream has one writer and a name that no other ever had, and both are part of
+//     how a frame is sealed, with a secret that the Relay does not know. A frame that is lost, repeated, moved or forged
+//     ends the session, as a lost slot does.
 //   - What it did not get was committed before it joined. It learns the stream's name from the Relay, where the leader
 //     puts it after it has begun to copy, and starts behind the newest frame that is there. So what is not in the frames
 //     that follow was decoded, and therefore had its transaction id, before the session reads its first catalog. Live

@@ -17,7 +17,7 @@ type follower struct {
 
 // follow joins a stream at its end.
 func (m *member) follow(ctx context.Context, stream string) (*follower, error) {
-	f := &follower{member: m, sealer: sealer{m.Secret, stream}}
+	f := &follower{member: m, sealer: newSealer(m.Secret, stream)}
 	ctx, cancel := context.WithTimeout(ctx, m.silence())
 	defer cancel()
 	frame, err := m.Relay.Last(ctx, stream)

@@ -1,51 +1,64 @@
 package feed
 
 import (
-	"crypto/hmac"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 )
 
-// A frame is a number, items, and a seal over both and the name of the stream, so that what somebody else writes, or moves
-// to another place, is found out. An item is its length and a message: of pgoutput, of those that decode knows besides, or
-// a position.
+// A frame is a number and sealed items. An item is its length and a message: of pgoutput, of those that decode knows
+// besides, or a position.
 
 // positionItem has the position in the log (an LSN) up to which everything has been told.
 const positionItem = '@'
 
-// sealer seals the frames of a stream.
+// sealer encrypts the frames of a stream, by a key of the stream's own and their number: what somebody else writes, or
+// moves to another place, is found out, and nobody else sees the rows.
 type sealer struct {
-	secret []byte
 	stream string
+	aead   cipher.AEAD
 }
 
-func (s sealer) sum(frame []byte) []byte {
-	h := hmac.New(sha256.New, s.secret)
-	_, _ = h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(s.stream)))) // never fails
-	_, _ = h.Write([]byte(s.stream))
-	_, _ = h.Write(frame)
-	return h.Sum(nil)
-}
-
-// seal makes a frame.
-func (s sealer) seal(number uint64, items [][]byte) []byte {
-	frame := binary.BigEndian.AppendUint64(nil, number)
-	for _, i := range items {
-		frame = append(frame, i...)
+func newSealer(secret []byte, stream string) sealer {
+	key, err := hkdf.Key(sha256.New, secret, nil, "slipstream feed "+stream, sha256.Size)
+	if err != nil {
+		panic(err) // only an impossible length is an error
 	}
-	return append(frame, s.sum(frame)...)
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		panic(err) // as before
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		panic(err) // as before
+	}
+	return sealer{stream, aead}
+}
+
+func (s sealer) nonce(number uint64) []byte {
+	return binary.BigEndian.AppendUint64(make([]byte, s.aead.NonceSize()-8), number)
+}
+
+// seal makes a frame. No two of a stream may have the same number.
+func (s sealer) seal(number uint64, items [][]byte) []byte {
+	return s.aead.Seal(binary.BigEndian.AppendUint64(nil, number), s.nonce(number), slices.Concat(items...), nil)
 }
 
 // open returns what a frame was made of.
 func (s sealer) open(frame []byte) (number uint64, items []byte, err error) {
-	const head = 8
-	end := len(frame) - sha256.Size
-	if end < head || !hmac.Equal(s.sum(frame[:end]), frame[end:]) {
+	if len(frame) >= 8 {
+		number = binary.BigEndian.Uint64(frame)
+		items, err = s.aead.Open(nil, s.nonce(number), frame[8:], nil)
+	}
+	if len(frame) < 8 || err != nil {
 		return 0, nil, fmt.Errorf("%w: a frame was not sealed with our secret", errRelay)
 	}
-	return binary.BigEndian.Uint64(frame), frame[head:end], nil
+	return number, items, nil
 }
 
 // position is an item's message.

@@ -35,7 +35,7 @@ type outgoing struct {
 }
 
 func newOutgoing(secret []byte, stream string) *outgoing {
-	return &outgoing{sealer: sealer{secret, stream}, ready: make(chan struct{}, 1)}
+	return &outgoing{sealer: newSealer(secret, stream), ready: make(chan struct{}, 1)}
 }
 
 // add takes a transaction.

@@ -148,6 +148,14 @@ func connect(ctx context.Context, dsn string, warned func()) (*pgx.Conn, error) 
 	return pgx.ConnectConfig(ctx, config)
 }
 
+// slot is the name of the one whose stream it is.
+func (s *session) slot() string {
+	if s.name != "" {
+		return s.name
+	}
+	return s.feed.Status().Leader
+}
+
 func (s *session) close() {
 	if s.stream != nil {
 		s.stream.close()

@@ -14,7 +14,7 @@ type Sharing struct {
 	// Slots is how many have a slot of their own. It may be more for a moment, when one has lost touch with the others, and
 	// as long as the Relay is away. Default 4.
 	Slots int
-	// Secret authenticates what is relayed. Feeds with different secrets share nothing.
+	// Secret is what the rows on their way through the Relay are encrypted with. Feeds with different secrets share nothing.
 	Secret []byte
 	// Round is the time between signs of life. A leader without one for three rounds is followed no more, and who gives none
 	// for five has lost its place. Default 1 s.
