@@ -29,7 +29,7 @@ func cacheOptions() []option {
 			name: "cache-slots", own: true, defaultText: "4",
 			bind: func(c *Config) value { return number{p: &c.CacheSlots, min: 1} },
 			doc: "How many of the instances that share a Redis follow the write-ahead log by a replication slot of their own. The others follow one of these, which " +
-				"passes on through Redis what it gets. Instances do so together that have the same database and the same `cursor-secret`, or else " +
+				"passes on through Redis (6.2 or later), encrypted, what it gets. Instances do so together that have the same database and the same `cursor-secret`, or else " +
 				"`jwt-secret`; while Redis is away, those that start have slots of their own.",
 		},
 		{
