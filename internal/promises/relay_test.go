@@ -51,10 +51,11 @@ func TestRegistersThroughALeader(t *testing.T) {
 		what       string
 	}{
 		{func() { network.freeze(true) }, func() { network.freeze(false) }, "the leader's network stands still"},
-		{redis.Pause, redis.Resume, "redis stands still"},
 		{redis.Kill, redis.Restart, "redis is lost"},
+		{redis.Pause, redis.Resume, "redis stands still"},
 		{network.cut, func() {}, "the leader's connections break"},
 	}
+	outages = outages[:scale(2, len(outages))]
 	rounds := scale(1, 15)
 	for range rounds {
 		for _, o := range outages {
