@@ -18,6 +18,9 @@ type CacheStatus struct {
 	Hint string `json:"hint,omitempty"`
 	// Reason why changes cannot be followed, with the remedy; empty if they are.
 	Reason string `json:"reason,omitempty"`
+	// Feed is how the write-ahead log is followed: by its own slot, leads for others, or follows another's slot. Empty while
+	// it is not.
+	Feed string `json:"feed,omitempty"`
 	// Tables is how many tables' changes are known.
 	Tables int `json:"tables"`
 	// Entries and Bytes are what is kept.
@@ -59,6 +62,7 @@ func (s *Server) CacheStatus() CacheStatus {
 	for r, n := range st.Rejected {
 		out.Rejected[r.String()] = n
 	}
+	out.Feed = describeFeed(k.feed.Status())
 	if tables := k.published.Load(); tables != nil {
 		out.Tables = len(*tables)
 	}

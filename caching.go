@@ -13,6 +13,7 @@ import (
 	"github.com/slipstream-go/slipstream/internal/feed"
 	"github.com/slipstream-go/slipstream/internal/httpcache"
 	"github.com/slipstream-go/slipstream/internal/pg"
+	"github.com/slipstream-go/slipstream/internal/redis"
 	"github.com/slipstream-go/slipstream/internal/rest"
 	"github.com/slipstream-go/slipstream/internal/telemetry"
 )
@@ -62,7 +63,7 @@ const stopAwaiting = time.Second
 const idleBeats = 40
 
 // newCaching makes the cache of a configuration, or nil when that is off.
-func newCaching(cfg Config, log *slog.Logger, reload func()) *caching {
+func newCaching(cfg Config, log *slog.Logger, shared *redis.Client, reload func()) *caching {
 	if cfg.CacheMode == "off" {
 		return nil
 	}
@@ -71,7 +72,10 @@ func newCaching(cfg Config, log *slog.Logger, reload func()) *caching {
 		beats: map[uint64]*cache.Heartbeat{}, problem: "not started",
 	}
 	k.cache = cache.New(cache.Options{Budget: cfg.cacheBudget(), Staleness: cfg.CacheStaleness})
-	o := feed.Options{DSN: cfg.feedDSN(), Modes: feed.Modes(cfg.CacheMode), Clock: cache.SystemClock(), Logger: log, Active: k.active}
+	o := feed.Options{
+		DSN: cfg.feedDSN(), Modes: feed.Modes(cfg.CacheMode), Clock: cache.SystemClock(), Logger: log, Active: k.active,
+		Sharing: cfg.sharing(shared),
+	}
 	k.feed = feed.New(o, feed.Handlers{
 		Committed: k.committed, SchemaChanged: k.schemaChanged, Published: k.publish, RolesChanged: k.rolesChanged,
 		Sending: k.sending, Beat: k.beat, Applied: k.cache.Applied, State: k.state,

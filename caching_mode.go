@@ -16,7 +16,7 @@ func preflight(ctx context.Context, cfg Config) (possible bool, reason string) {
 		if err != nil {
 			return false, "the database cannot be asked: " + strings.Join(strings.Fields(pg.HideDSN(err).Error()), " ")
 		}
-		if len(problems) == 0 {
+		if problems = cfg.followable(problems); len(problems) == 0 {
 			return true, ""
 		}
 		texts := make([]string, len(problems))

@@ -131,6 +131,7 @@ type Config struct {
 	CacheMemory    int64         // bytes, default a quarter of the process's memory limit, or 256 MiB without one
 	CacheStaleness time.Duration // how old an answer of the cache may be at most, default 1 s
 	CacheDBURI     string        // the connection string of the feed of changes, default DBURI
+	CacheSlots     int           // how many of the instances that share a Redis follow the log by a slot of their own, default 4
 	RedisURL       string        // a Redis or Valkey that instances share; default none
 	SilentCache    bool          // no Cache-Status header
 	CacheTags      string        // header with the relations of an answer: off (default), cache-groups, surrogate-key or cache-tag

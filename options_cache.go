@@ -28,6 +28,13 @@ func cacheOptions() []option {
 			doc:  "Connection string for learning of changes, past any pooler: in the mode `wal`, of a role with the right REPLICATION.",
 		},
 		{
+			name: "cache-slots", own: true, defaultText: "4",
+			bind: func(c *Config) value { return number{p: &c.CacheSlots, min: 1} },
+			doc: "How many of the instances that share a Redis follow the write-ahead log by a replication slot of their own. The others follow one of these, which " +
+				"passes on through Redis (6.2 or later), encrypted, what it gets. Instances do so together that have the same database and the same `cursor-secret`, or else " +
+				"`jwt-secret`; while Redis is away, those that start have slots of their own.",
+		},
+		{
 			name: "redis-url", own: true, fallbackEnv: "REDIS_URL", defaultNote: "none", secret: true,
 			bind: func(c *Config) value { return (*text)(&c.RedisURL) },
 			doc: "A Redis or Valkey through which instances share what they keep: `redis://[user:password@]host[:port][/db]`, `rediss://` for TLS, `unix:///path`; " +

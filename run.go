@@ -34,6 +34,8 @@ func (s *Server) Run(ctx context.Context) error {
 	defer endBelow()
 	var support sync.WaitGroup
 	s.support(below, &support)
+	endShared := s.share(ctx)
+	defer endShared()
 
 	// The admin server stays while the API drains, so that /ready can say so. When one of the two fails, both end.
 	api, endAPI := context.WithCancelCause(ctx)
@@ -62,6 +64,7 @@ func (s *Server) Run(ctx context.Context) error {
 	err = errors.Join(err, adminErr, fatalCause(ctx, api))
 	endBelow()
 	support.Wait()
+	endShared()
 	return errors.Join(err, s.close(ctx))
 }
 
@@ -108,9 +111,6 @@ func (s *Server) support(ctx context.Context, wg *sync.WaitGroup) {
 			}
 		})
 	}
-	if s.redis != nil {
-		wg.Go(func() { _ = s.redis.Run(ctx) }) // it ends with ctx only
-	}
 	wg.Go(func() { s.keepKeys(ctx) })
 	wg.Go(func() { s.keepCatalog(ctx) })
 	if s.caching != nil {
@@ -119,6 +119,20 @@ func (s *Server) support(ctx context.Context, wg *sync.WaitGroup) {
 		if p := s.caching.purging; p != nil {
 			wg.Go(func() { p.purger.Run(ctx) })
 		}
+	}
+}
+
+// share connects to Redis until end is called: after all else has ended, since who leaves says so there.
+func (s *Server) share(ctx context.Context) (end func()) {
+	if s.redis == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = s.redis.Run(ctx) }) // it ends with ctx only
+	return func() {
+		cancel()
+		wg.Wait()
 	}
 }
 

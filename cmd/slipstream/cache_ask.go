@@ -102,6 +102,9 @@ func statsText(s *slipstream.CacheStatus) string {
 	if s.LagMilliseconds >= 0 {
 		t.line("lag", "%d ms", s.LagMilliseconds)
 	}
+	if s.Feed != "" {
+		t.line("feed", "%s", s.Feed)
+	}
 	t.line("tables", "%d", s.Tables)
 	t.line("entries", "%d, %.1f MiB", s.Entries, float64(s.Bytes)/(1<<20))
 	var missed uint64

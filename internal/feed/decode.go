@@ -25,6 +25,9 @@ const (
 	originMessage   = 'O'
 )
 
+// manyMessage is not pgoutput's: it stands for all changes of a table, by its OID, in a transaction that is relayed.
+const manyMessage = 'm'
+
 // The prefixes of the logical messages that concern us.
 const (
 	heartbeatPrefix = "ss.hb"
@@ -55,6 +58,8 @@ type decoder struct {
 	relations map[uint32]*relation
 	// open is the transaction whose Commit has not come; nil between transactions.
 	open *assembly
+	// relayed is set where the messages come from a leader.
+	relayed bool
 }
 
 // decode takes one message and returns the transaction that it ends, if any.
@@ -82,6 +87,8 @@ func (d *decoder) decode(data []byte) (*assembly, error) {
 		done, d.open = d.open, nil
 	case m.kind == truncateMessage:
 		d.truncate(m)
+	case m.kind == manyMessage && d.relayed:
+		d.open.collapse(m.uint32())
 	case m.kind == insertMessage || m.kind == updateMessage || m.kind == deleteMessage:
 		d.change(m)
 	default:
@@ -98,14 +105,10 @@ func (d *decoder) begin(m *message) {
 	d.open = newAssembly(m.uint32())
 }
 
-// logical takes the messages that pg_logical_emit_message() wrote. Only those of transactions count: the others come
-// before their transaction is committed.
+// logical takes the messages that pg_logical_emit_message() wrote.
 func (d *decoder) logical(m *message) {
-	transactional := m.byte() == 1
-	m.uint64() // position
-	prefix := m.string()
-	content := m.take(int(m.uint32()))
-	if d.open == nil || !transactional {
+	prefix, content := m.logical()
+	if d.open == nil {
 		return
 	}
 	switch prefix {
@@ -116,10 +119,29 @@ func (d *decoder) logical(m *message) {
 		d.open.schemaChanged = true
 		d.open.collapseAll()
 	case refreshPrefix:
-		if oid, err := strconv.ParseUint(string(content), 10, 32); err == nil { // everybody may write such messages
-			d.open.collapse(uint32(oid))
+		if oid, ok := refreshed(content); ok {
+			d.open.collapse(oid)
 		}
 	}
+}
+
+// logical reads a message that pg_logical_emit_message() wrote. Only those of transactions have a prefix here: the others
+// come before their transaction is committed.
+func (m *message) logical() (prefix string, content []byte) {
+	transactional := m.byte() == 1
+	m.uint64() // position
+	prefix = m.string()
+	content = m.take(int(m.uint32()))
+	if !transactional || m.err != nil {
+		return "", nil
+	}
+	return prefix, content
+}
+
+// refreshed reads which materialised view a message tells of. Everybody may write others.
+func refreshed(content []byte) (oid uint32, ok bool) {
+	n, err := strconv.ParseUint(string(content), 10, 32)
+	return uint32(n), err == nil
 }
 
 func (d *decoder) relation(m *message) {

@@ -2,6 +2,7 @@ package feed
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -30,6 +31,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Active says whether somebody depends on heartbeats: none are sent otherwise. Default always.
 	Active func() bool
+	// Sharing is with other feeds of the database; nil: this one has a slot of its own.
+	Sharing *Sharing
 }
 
 // Handlers are called one after the other, never concurrently, though by several goroutines. A slow one delays all
@@ -101,6 +104,10 @@ type Status struct {
 	Session  string
 	System   uint64
 	Timeline uint32
+	// Leader is the name of the slot that another feed relays the stream of; empty unless this one follows.
+	Leader string
+	// Followers is how many feeds this one leads.
+	Followers int
 	// Applied is the position in the log (an LSN) up to which transactions were delivered.
 	Applied uint64
 	// Sent is when the last heartbeat that came back was sent, by Options.Clock.
@@ -125,6 +132,12 @@ type Feed struct {
 
 	// origin is the server that the last session was with, which alone sets it.
 	origin origin
+
+	// name is this feed's among those that share slots.
+	name string
+	// follows is set when the last session had a leader, crowded when there was no slot for it: the next one looks for a
+	// leader first.
+	follows, crowded bool
 }
 
 // New connects to nothing and starts nothing.
@@ -144,7 +157,7 @@ func New(o Options, h Handlers) *Feed {
 	if len(o.Modes) == 0 {
 		o.Modes = []Mode{WAL}
 	}
-	return &Feed{options: o, handlers: h.withDefaults(), prompts: make(chan struct{}, 1)}
+	return &Feed{options: o, handlers: h.withDefaults(), prompts: make(chan struct{}, 1), name: random()}
 }
 
 func (h Handlers) withDefaults() Handlers {
@@ -184,15 +197,19 @@ const (
 
 // Run follows the log until ctx ends, and then returns nil. It starts again by itself whenever the stream breaks.
 func (f *Feed) Run(ctx context.Context) error {
-	pause := firstPause
+	pause, live := firstPause, false
 	for {
-		err := f.session(ctx, func() { pause = firstPause })
+		err := f.session(ctx, func() { pause, live = firstPause, true })
 		if ctx.Err() != nil {
 			f.setState(Stopped, "")
 			return nil
 		}
 		reason := explain(err)
 		wait := pause - rand.N(pause/2)
+		if live && errors.Is(err, errRelay) {
+			wait = rand.N(firstPause / 10)
+		}
+		live = false
 		f.options.Logger.Warn("change feed broken", "reason", reason, "retry_in", wait)
 		f.setState(Broken, reason)
 		select {
@@ -239,7 +256,7 @@ func (f *Feed) deliverState(state State, reason string) {
 		changed = s.State != state || s.Reason != reason
 		s.State, s.Reason = state, reason
 		if state == Broken || state == Stopped {
-			s.Slot, s.Session, s.Tables = "", "", 0
+			s.Slot, s.Leader, s.Followers, s.Session, s.Tables = "", "", 0, "", 0
 		}
 	})
 	if !changed {

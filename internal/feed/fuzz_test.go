@@ -1,6 +1,8 @@
 package feed_test
 
 import (
+	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/slipstream-go/slipstream/internal/feed"
@@ -47,6 +49,57 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A transaction is the same to those who follow.
+func FuzzRelayed(f *testing.F) {
+	told := []string{"M\x01" + eight + "ss.refresh\x00\x00\x00\x00\x011", "M\x01" + eight + "ss.ddl\x00\x00\x00\x00\x01x"}
+	for _, m := range append(told, messages...) {
+		f.Add([]byte(m), true)
+		f.Add([]byte(m), false)
+	}
+	commit := []byte(messages[len(messages)-1])
+	before := [][]byte{[]byte(messages[1]), []byte(messages[0]), []byte(messages[2]), commit}
+	f.Fuzz(func(t *testing.T, data []byte, late bool) {
+		all := [][]byte{[]byte(messages[1]), data, []byte(messages[3]), commit}
+		earlier := before
+		if !late {
+			all, earlier = append(slices.Clone(before), all...), nil
+		}
+		want, err := decode(feed.NewDecoder(1, "id", "name"), append(slices.Clone(earlier), all...))
+		if err != nil {
+			return // the session ends
+		}
+		relayed, err := feed.Relayed(earlier, all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		following := feed.NewDecoder(1, "id", "name")
+		following.OfRelayed()
+		got, err := decode(following, relayed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if late {
+			want = want[1:]
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("they get\n%+v of\n%+v", got, want)
+		}
+	})
+}
+
+func decode(d *feed.Decoder, all [][]byte) (txs []*feed.Transaction, err error) {
+	for _, m := range all {
+		tx, err := d.Decode(m)
+		if err != nil {
+			return nil, err
+		}
+		if tx != nil {
+			txs = append(txs, tx)
+		}
+	}
+	return txs, nil
 }
 
 func TestMessagesThatAreCutShortAreErrors(t *testing.T) {

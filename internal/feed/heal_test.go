@@ -114,41 +114,52 @@ func TestRefusesServersWithoutLogicalLog(t *testing.T) {
 // strayEnv makes TestStray a test that follows a database until it is killed.
 const strayEnv = "SLIPSTREAM_TEST_STRAY"
 
-// TestStray is the process that TestKilledProcessesLeaveNoSlot kills.
+// TestStray is the process that other tests kill.
 func TestStray(t *testing.T) {
-	dsn := os.Getenv(strayEnv)
+	dsn, redis, _ := strings.Cut(os.Getenv(strayEnv), "\n")
 	if dsn == "" {
 		t.Skip("run by another test")
 	}
-	f := follow(t, dsn)
+	var change []func(*feed.Options)
+	if redis != "" {
+		change = append(change, sharing(relay(t, redis), 1))
+	}
+	f := follow(t, dsn, change...)
 	fmt.Println(f.feed.Status().Slot)
 	select {}
 }
 
-// A slot that outlived its process would keep the server from recycling its log for ever.
-func TestKilledProcessesLeaveNoSlot(t *testing.T) {
-	dsn := database(t)
-	t.Setenv(strayEnv, dsn)
-	stray := exec.Command(os.Args[0], "-test.run", "^TestStray$")
-	stray.Stderr = os.Stderr
-	out, err := stray.StdoutPipe()
+// stray starts a process that follows a database, with others if there is a Redis, and returns the name of its slot.
+func stray(t *testing.T, dsn, redis string) (process *exec.Cmd, slot string) {
+	t.Helper()
+	process = exec.Command(os.Args[0], "-test.run", "^TestStray$")
+	process.Env = append(os.Environ(), strayEnv+"="+dsn+"\n"+redis)
+	process.Stderr = os.Stderr
+	out, err := process.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := stray.Start(); err != nil {
+	if err := process.Start(); err != nil {
 		t.Fatal(err)
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		t.Fatal(err)
 	}
+	return process, strings.TrimSpace(line)
+}
+
+// A slot that outlived its process would keep the server from recycling its log for ever.
+func TestKilledProcessesLeaveNoSlot(t *testing.T) {
+	dsn := database(t)
+	process, slot := stray(t, dsn, "")
 	const slots = "select count(*) from pg_replication_slots where slot_name = $1"
-	if got := pgtest.Value(t, dsn, slots, strings.TrimSpace(line)); got != "1" {
+	if got := pgtest.Value(t, dsn, slots, slot); got != "1" {
 		t.Errorf("%s slots", got)
 	}
-	if err := stray.Process.Kill(); err != nil {
+	if err := process.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = stray.Wait() // it was killed
-	await(t, dsn, "select count(*) = 0 from pg_replication_slots where slot_name = $1", strings.TrimSpace(line))
+	_ = process.Wait() // it was killed
+	await(t, dsn, "select count(*) = 0 from pg_replication_slots where slot_name = $1", slot)
 }

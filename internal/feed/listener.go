@@ -54,18 +54,14 @@ func (l *listener) open(ctx context.Context) (err error) {
 	return err
 }
 
-// identify implements source. The timeline is that of the segment that is being written. Not every server that is managed by
-// others tells; then positions of commits cannot be compared with those that clients bring.
+// identify implements source. Not every server that is managed by others
+// tells; then positions of commits cannot be compared with those that clients bring.
 func (l *listener) identify(ctx context.Context) (origin, error) {
-	const server = `select system_identifier, ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::bigint,
-	current_database()::text from pg_control_system()`
-	var system, timeline int64
-	var database string
-	err := l.conn.QueryRow(ctx, server).Scan(&system, &timeline, &database)
+	o, err := l.askOrigin(ctx)
 	if answer := (*pgconn.PgError)(nil); errors.As(err, &answer) {
 		return origin{}, nil
 	}
-	return origin{uint64(system), uint32(timeline), database}, err
+	return o, err
 }
 
 func (l *listener) close() {

@@ -30,6 +30,16 @@ exists (select from pg_proc p join pg_namespace n on n.oid = p.pronamespace wher
 
 // minVersion is that of the first server whose pgoutput passes on messages, and that can have triggers replaced, by
 // server_version_num.
+// The problems of a database that cannot be followed once more.
+var (
+	noSlot   = Problem{"all replication slots are in use", "raise max_replication_slots and restart the server"}
+	noSender = Problem{"all WAL senders are in use", "raise max_wal_senders and restart the server"}
+)
+
+// OfSlot reports whether it keeps only those from following who have no leader: see Sharing.
+func (p Problem) OfSlot() bool { return p == noSlot || p == noSender }
+
+// minVersion is that of the first server whose pgoutput passes on messages, by server_version_num.
 const minVersion = 140000
 
 // triggersInstalled is true where the event triggers of Install are there, and fire in all sessions.
@@ -143,8 +153,8 @@ func (f facts) problems(mode Mode) (found []Problem) {
 		{wal && !f.triggers, notInstalled},
 		{wal && !f.publication, Problem{"the publication is missing", notInstalled.Remedy}},
 		{wal && f.publication && !f.publishesAll, publishesPart},
-		{wal && !f.slotFree, Problem{"all replication slots are in use", "raise max_replication_slots and restart the server"}},
-		{wal && !f.senderFree, Problem{"all WAL senders are in use", "raise max_wal_senders and restart the server"}},
+		{wal && !f.slotFree, noSlot},
+		{wal && !f.senderFree, noSender},
 		{!wal && (!f.triggers || !f.tells), tellsNothing},
 	} {
 		if p.is {

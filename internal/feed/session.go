@@ -42,6 +42,9 @@ type session struct {
 	warned bool
 	// becameLive is called once.
 	becameLive func()
+	// work is what goes on beside the source, and end the end of all.
+	work sync.WaitGroup
+	end  context.CancelCauseFunc
 	// catalog to look tables up in; nil while none can be relied upon. It is stored under feed.deliver.
 	catalog atomic.Pointer[catalog]
 
@@ -66,15 +69,15 @@ type session struct {
 func (f *Feed) session(ctx context.Context, becameLive func()) error {
 	s := &session{feed: f, becameLive: becameLive, beats: map[string]*flight{}}
 	f.setState(Starting, "connecting to the database")
-	defer s.close()
-	if err := s.open(ctx); err != nil {
-		return err
+	ctx, s.end = context.WithCancelCause(ctx)
+	err := s.open(ctx)
+	if err == nil {
+		s.work.Go(func() { s.end(s.beat(ctx)) })
+		err = s.source.run(ctx)
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	var heart sync.WaitGroup
-	heart.Go(func() { cancel(s.beat(ctx)) })
-	cancel(s.source.run(ctx))
-	heart.Wait()
+	s.end(err)
+	s.work.Wait()
+	s.close()
 	return context.Cause(ctx)
 }
 
@@ -111,7 +114,7 @@ func (s *session) choose(ctx context.Context) (Mode, error) {
 		if err != nil {
 			return "", err
 		}
-		if len(problems) == 0 {
+		if len(problems) == 0 || s.feed.options.Sharing != nil && mode == WAL && problems[0].OfSlot() {
 			return mode, nil
 		}
 		if first == nil {
@@ -159,6 +162,18 @@ func closeConn(conn *pgx.Conn) {
 	closing, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	_ = conn.Close(closing)
+}
+
+// askOrigin asks which server it is without the replication protocol. The timeline is that of the segment that is being
+// written.
+func (s *session) askOrigin(ctx context.Context) (origin, error) {
+	const server = `
+select system_identifier, ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::bigint, current_database()::text
+from pg_control_system()`
+	var system, timeline int64
+	var database string
+	err := s.conn.QueryRow(ctx, server).Scan(&system, &timeline, &database)
+	return origin{uint64(system), uint32(timeline), database}, err
 }
 
 // compareOrigin says so when the server is not the last session's.

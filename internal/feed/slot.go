@@ -7,36 +7,75 @@ import (
 	"time"
 )
 
-// slot is a session's source in the mode WAL: a temporary replication slot.
+// slot is a session's source in the mode WAL: a temporary replication slot, or the stream of another session's.
 type slot struct {
 	*session
-	name    string
-	stream  *stream
+	// name is the slot's; empty without one.
+	name   string
+	stream transport
+	// place is where the session stands among those that share slots; nil where none do.
+	place   place
 	decoder decoder
+	// receiver gets what the stream brings: the source itself, or what passes it on to the source.
+	receiver receiver
+	origin   origin
 }
 
 func newSlot(s *session) *slot {
-	return &slot{session: s, name: "slipstream_" + random(), decoder: decoder{catalog: &s.catalog, relations: map[uint32]*relation{}}}
+	l := &slot{session: s, name: "slipstream_" + random(), decoder: decoder{catalog: &s.catalog, relations: map[uint32]*relation{}}}
+	l.receiver = l
+	return l
 }
 
-// open makes the slot, from which on the stream runs.
-func (s *slot) open(ctx context.Context) (err error) {
-	if s.stream, err = openStream(ctx, s.feed.options.DSN); err != nil {
+// open makes the slot, or finds the leader, from which on the stream runs.
+func (s *slot) open(ctx context.Context) error {
+	if s.feed.options.Sharing != nil {
+		if err := s.takePlace(ctx); err != nil {
+			return err
+		}
+	}
+	if s.stream != nil {
+		return s.compareOrigin(ctx)
+	}
+	if err := s.openSlot(ctx); err != nil {
 		return err
 	}
+	if s.place != nil {
+		s.place.opened()
+	}
+	return nil
+}
+
+// openSlot begins a stream of the session's own.
+func (s *slot) openSlot(ctx context.Context) error {
+	if s.feed.options.Sharing != nil {
+		problems, err := inspect(ctx, s.conn, WAL, s.feed.options.Publication)
+		if err != nil {
+			return err
+		}
+		if len(problems) > 0 {
+			s.feed.crowded = problems[0].OfSlot()
+			return problems[0]
+		}
+	}
+	own, err := openStream(ctx, s.feed.options.DSN)
+	if err != nil {
+		return err
+	}
+	s.stream = own
 	if err := s.compareOrigin(ctx); err != nil {
 		return err
 	}
-	if err := s.awaitSlot(ctx); err != nil {
+	if err := s.awaitSlot(ctx, own); err != nil {
 		return err
 	}
 	s.feed.update(func(st *Status) { st.Slot = s.name })
-	return s.stream.start(ctx, s.name, s.feed.options.Publication)
+	return own.start(ctx, s.name, s.feed.options.Publication)
 }
 
 func (s *slot) identify(ctx context.Context) (origin, error) { return s.stream.identify(ctx) }
 
-func (s *slot) run(ctx context.Context) error { return s.stream.run(ctx, s) }
+func (s *slot) run(ctx context.Context) error { return s.stream.run(ctx, s.receiver) }
 
 func (s *slot) prompts() <-chan struct{} { return nil }
 
@@ -47,13 +86,13 @@ func (s *slot) close() {
 }
 
 // awaitSlot creates the slot, and says for whom it has to wait.
-func (s *slot) awaitSlot(ctx context.Context) error {
+func (s *slot) awaitSlot(ctx context.Context, own *stream) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	created := make(chan struct{})
 	var refused error
 	go func() {
-		refused = s.stream.createSlot(ctx, s.name)
+		refused = own.createSlot(ctx, s.name)
 		close(created)
 	}()
 	for {
@@ -116,7 +155,7 @@ select coalesce((select restart_lsn is not null and wal_status <> 'lost' from pg
 	if !triggers {
 		return notInstalled
 	}
-	if !ok {
+	if !ok && s.name != "" {
 		return errors.New("the replication slot is lost: raise max_slot_wal_keep_size where that happens often")
 	}
 	return nil
