@@ -78,6 +78,20 @@ func TestValuesArrive(t *testing.T) {
 	}
 }
 
+// URIs have commas, so they are told apart by white space, also of several lines.
+func TestURIsInTheEnvironment(t *testing.T) {
+	const one, two = "postgres://u:a,b@one/db", "postgresql://u@two/db"
+	c, _, err := slipstream.Load(slipstream.Sources{Env: []string{"SLIPSTREAM_DB_REPLICAS=" + one + "\n  " + two}})
+	if err != nil || !reflect.DeepEqual(c.DBReplicas, []string{one, two}) {
+		t.Errorf("%q, %v", c.DBReplicas, err)
+	}
+	for _, text := range []string{one + " " + one, "host=one", "http://one/db"} {
+		if _, _, err := slipstream.Load(slipstream.Sources{Env: []string{"SLIPSTREAM_DB_REPLICAS=" + text}}); err == nil {
+			t.Errorf("%s is accepted", text)
+		}
+	}
+}
+
 func TestDefaults(t *testing.T) {
 	c := slipstream.Config{}.WithDefaults()
 	if err := c.Validate(); err != nil {
@@ -135,13 +149,14 @@ func TestYAMLMasksSecrets(t *testing.T) {
 		"postgres://u:" + password + "@db:port/x",
 	} {
 		c := slipstream.Config{
-			DBURI: uri, JWTSecret: password, CursorSecret: password, CachePurgeToken: password, AppSettings: map[string]string{"key": password},
+			DBURI: uri, DBReplicas: []string{uri}, JWTSecret: password, CursorSecret: password, CachePurgeToken: password,
+			AppSettings: map[string]string{"key": password},
 		}
 		dump := c.YAML()
 		if strings.Contains(dump, password) {
 			t.Errorf("the dump reveals a secret:\n%s", dump)
 		}
-		if c.AppSettings["key"] != password {
+		if c.AppSettings["key"] != password || c.DBReplicas[0] != uri {
 			t.Error("dumping changed the configuration")
 		}
 	}

@@ -130,7 +130,7 @@ func TestStandbyWhoseReplayStandsStill(t *testing.T) {
 	// A policy that the standby does not know of.
 	ann := s.bearer(`"sub": "ann"`)
 	s.exec("alter policy own on api.note using (false)")
-	eventually(t, "it is in force", func() bool { return s.get("/note?select=body", ann).body == "[]" })
+	s.settle()
 	for n := range 20 {
 		if a := s.get(fmt.Sprintf("/note?select=body&limit=%d", 100+n), ann); a.body != "[]" {
 			t.Errorf("%s %s", a.body, a.Header["Cache-Status"])
