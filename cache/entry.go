@@ -39,6 +39,7 @@ type Entry struct {
 	dead   atomic.Bool // never to be served again
 	linked atomic.Bool // some table's index may know it
 	stored bool
+	shared bool // another cache has filled it
 
 	resizing bool // guarded by the store's lock of the key
 }

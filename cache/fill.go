@@ -135,6 +135,9 @@ func (f *Fill) store(e *Entry) Reject {
 		for i := range e.dependencies {
 			d := &e.dependencies[i]
 			d.table.link(d)
+			if c.tier != nil {
+				d.table.expect(&d.watch)
+			}
 		}
 	}
 	for _, t := range tables {
@@ -158,6 +161,8 @@ func (f *Fill) unfit(e *Entry) Reject {
 		return RejectVoided
 	case len(e.dependencies) > 0 && !f.cache.open.Load():
 		return RejectClosed
+	case e.shared && !e.spared():
+		return RejectChanged
 	}
 	for i := range e.dependencies {
 		if r := e.dependencies[i].table.recent.rejects(&e.dependencies[i]); r != stored {

@@ -36,6 +36,7 @@ type record struct {
 	register  int
 	version   int
 	heartbeat *cache.Heartbeat
+	sender    *model // of the heartbeat
 }
 
 // snapshot is pg_current_snapshot().
@@ -103,7 +104,7 @@ func (s *standby) read() (uint64, [registers]int) {
 type model struct {
 	t       *testing.T
 	cache   *cache.Cache
-	db      database
+	db      *database
 	standby standby
 	applied [registers]atomic.Int64 // versions that were given to Apply
 	acked   [registers]atomic.Int64 // versions of which a writer was told that they are committed
@@ -111,9 +112,12 @@ type model struct {
 	decoded atomic.Uint64 // position
 
 	mistakes mistakes
+	tier     bool // there is another cache, and a tier for both
 
 	writing sync.WaitGroup
 	stopped atomic.Bool
+	broken  atomic.Bool  // the stream of changes
+	began   uint64       // the position from which on it has them; the decoder's
 	wrong   atomic.Int64 // hits that missed a version
 }
 
@@ -124,6 +128,15 @@ type mistakes struct {
 	primaryOnly   bool                       // nothing is read from the standby
 	quietStandby  bool                       // nobody tells what it has replayed
 	positionAfter bool                       // the standby's position is read after its rows
+	undated       bool                       // heartbeats seem to be as old as the history
+	untraced      bool                       // what changes leave behind is swept away
+}
+
+func (m mistakes) dated(at cache.Mark) cache.Horizon {
+	if m.undated {
+		return cache.Horizon{Xid: 1, LSN: 1}
+	}
+	return cache.Horizon{Xid: uint64(at.Xid), LSN: at.LSN}
 }
 
 // answer is what a key of the model holds: versions of registers.
@@ -141,7 +154,7 @@ func (m *model) table(register int) cache.Table { return cache.Table(register % 
 
 func (m *model) write(rng *rand.Rand) {
 	r := rng.IntN(registers)
-	db := &m.db
+	db := m.db
 	db.locks[r].Lock()
 	defer db.locks[r].Unlock()
 	xid := db.begin()
@@ -183,9 +196,16 @@ func (m *model) follow(rng *rand.Rand, act func(record)) {
 
 // decode is the feed.
 func (m *model) decode(r record) {
-	if r.heartbeat != nil {
+	if m.broken.Swap(false) {
+		m.restart()
+	}
+	switch {
+	case r.mark.LSN <= m.began:
+		return
+	case r.sender == m:
+		r.heartbeat.Committed(m.mistakes.dated(r.mark))
 		r.heartbeat.Returned()
-	} else {
+	case r.heartbeat == nil:
 		id := row(strconv.Itoa(r.register))
 		m.cache.Apply(cache.Change{Mark: r.mark, Table: m.table(r.register), Before: id, After: id})
 		m.applied[r.register].Store(int64(r.version))
@@ -203,12 +223,16 @@ func (m *model) replay(r record) {
 
 func (m *model) beat(rng *rand.Rand) {
 	h := m.cache.Heartbeat()
+	xid := m.db.begin()
 	m.db.mu.Lock()
 	s := m.db.snapshot()
 	m.db.mu.Unlock()
 	pause(rng)
-	m.db.append(0, record{heartbeat: h})
+	m.db.append(xid, record{heartbeat: h, sender: m})
 	pause(rng)
+	m.db.mu.Lock()
+	delete(m.db.unseen, xid)
+	m.db.mu.Unlock()
 	h.Visible(m.mistakes.visible(s))
 }
 
@@ -230,6 +254,10 @@ func (m *model) read(rng *rand.Rand) {
 		}
 		return
 	}
+	if e := f.Load(m.t.Context(), k, decodeAnswer); e != nil {
+		m.check(e, floor)
+		return
+	}
 	pause(rng)
 	stamp, versions := m.load(rng)
 	var got answer
@@ -239,7 +267,7 @@ func (m *model) read(rng *rand.Rand) {
 		f.Depend(stamp, m.table(r).Where(1, strconv.Itoa(r)))
 	}
 	pause(rng)
-	f.End(got)
+	f.End(got).Share(k, encodeAnswer)
 }
 
 // load reads the rows from the primary or the standby, with what they have seen.
@@ -272,7 +300,10 @@ func (m *model) check(e *cache.Entry, floor answer) {
 
 // disturb does what must never matter.
 func (m *model) disturb(rng *rand.Rand) {
-	switch rng.IntN(4) {
+	if m.mistakes.untraced {
+		m.cache.SweepTraces()
+	}
+	switch rng.IntN(5) {
 	case 0:
 		m.cache.Flush()
 	case 1:
@@ -283,12 +314,13 @@ func (m *model) disturb(rng *rand.Rand) {
 	case 3:
 		m.cache.CloseStoring("a disturbance")
 		m.cache.Open()
+	case 4:
+		m.broken.Store(m.tier)
 	}
 }
 
 // run lets the actors act until so many writes are done.
 func (m *model) run(seed uint64, writes int) {
-	m.db.unseen = map[uint32]bool{}
 	if !m.mistakes.quietStandby {
 		m.cache.Standbys(0)
 	}
@@ -324,7 +356,7 @@ func (m *model) run(seed uint64, writes int) {
 
 func newModel(t *testing.T, with mistakes) *model {
 	return &model{
-		t: t, mistakes: with,
+		t: t, mistakes: with, db: &database{unseen: map[uint32]bool{}},
 		// About half of the keys fit.
 		cache: cache.New(cache.Options{Staleness: time.Hour, Budget: 8 << 10, MaxEntry: 4 << 10}),
 	}

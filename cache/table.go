@@ -21,6 +21,8 @@ type table struct {
 	mu     sync.Mutex
 	groups []*group
 	recent recent
+	latest Horizon // change
+	traced []traced
 }
 
 // group holds the watches of a table that look at the same side and columns.
