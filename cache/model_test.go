@@ -116,9 +116,9 @@ type model struct {
 
 	writing sync.WaitGroup
 	stopped atomic.Bool
-	broken  atomic.Bool  // the stream of changes
-	began   uint64       // the position from which on it has them; the decoder's
-	wrong   atomic.Int64 // hits that missed a version
+	broken  atomic.Bool   // the stream of changes
+	began   atomic.Uint64 // the position from which on it has them
+	wrong   atomic.Int64  // hits that missed a version
 }
 
 // mistakes is how the model is run: as it should be, or to show that it finds what is wrong.
@@ -200,7 +200,7 @@ func (m *model) decode(r record) {
 		m.restart()
 	}
 	switch {
-	case r.mark.LSN <= m.began:
+	case r.mark.LSN <= m.began.Load():
 		return
 	case r.sender == m:
 		r.heartbeat.Committed(m.mistakes.dated(r.mark))
@@ -272,12 +272,12 @@ func (m *model) read(rng *rand.Rand) {
 
 // load reads the rows from the primary or the standby, with what they have seen.
 func (m *model) load(rng *rand.Rand) (cache.Stamp, [registers]int) {
-	if m.mistakes.primaryOnly || rng.IntN(2) == 0 {
+	before, _ := m.standby.read()
+	if m.mistakes.primaryOnly || rng.IntN(2) == 0 || before < m.began.Load() {
 		m.db.mu.Lock()
 		defer m.db.mu.Unlock()
 		return m.mistakes.stamp(m.db.snapshot()), m.db.versions
 	}
-	before, _ := m.standby.read()
 	pause(rng)
 	_, versions := m.standby.read()
 	pause(rng)

@@ -71,7 +71,7 @@ func (m *model) restart() {
 	m.cache.Reset("the stream broke")
 	db := m.db
 	db.mu.Lock()
-	m.began = db.position
+	m.began.Store(db.position)
 	begun := db.xid + 1
 	for _, r := range db.log {
 		if r.heartbeat == nil {
@@ -87,7 +87,7 @@ func (m *model) restart() {
 		}
 		db.mu.Unlock()
 	}
-	m.decoded.Store(m.began)
+	m.decoded.Store(m.began.Load())
 	m.cache.Open()
 }
 

@@ -2,6 +2,7 @@ package feed
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"strconv"
 	"strings"
@@ -154,15 +155,16 @@ func (h *heart) depart() (number uint64, ok bool) {
 	}
 	h.sent++
 	b := &flight{catalog: h.catalog}
+	b.Source = sha256.Sum256([]byte(h.feed.origin.system + " " + h.feed.origin.timeline + " " + h.unlogged))
 	b.Ticket = h.feed.handlers.Sending()
 	b.Sent = h.feed.options.Clock()
 	h.beats[h.sent] = b
 	return h.sent, true
 }
 
-// heard takes the content of a heartbeat that came through the stream: the session's nonce, a number, the snapshot.
-func (s *session) heard(content string) error {
-	parts := strings.Fields(content)
+// heard takes a heartbeat that came through the stream. Its content is the session's nonce, a number and the snapshot.
+func (s *session) heard(done *assembly) error {
+	parts := strings.Fields(done.heartbeat)
 	if len(parts) != 3 || parts[0] != s.nonce {
 		return nil // another's
 	}
@@ -177,6 +179,7 @@ func (s *session) heard(content string) error {
 	if b.Snapshot, err = pg.ParseSnapshot(parts[2]); err != nil {
 		return fmt.Errorf("own heartbeat: %w", err)
 	}
+	b.Xid, b.EndLSN = b.Snapshot.Full(done.Xid), done.EndLSN
 	b.heard = true
 	if b.acknowledged {
 		s.back(number)

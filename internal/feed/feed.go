@@ -2,6 +2,7 @@ package feed
 
 import (
 	"context"
+	"crypto/sha256"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -65,6 +66,11 @@ type Beat struct {
 	Ticket uint64
 	// Snapshot is the one with which it ran.
 	Snapshot pg.Snapshot
+	// Xid is the id of its own transaction, and EndLSN where that one's commit ends in the log.
+	Xid, EndLSN uint64
+	// Source is a hash of which database it is, in which of its lives, and of what RolesChanged looks at, as it was when that
+	// was looked at last before Sent. Feeds that agree on it follow the same.
+	Source [sha256.Size]byte
 }
 
 // State is what a Feed can be relied upon for.

@@ -209,7 +209,7 @@ func (s *session) message(data []byte) error {
 	if done.heartbeat == "" {
 		return nil
 	}
-	return s.heard(done.heartbeat)
+	return s.heard(done)
 }
 
 // reached implements receiver.
