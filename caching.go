@@ -2,6 +2,7 @@ package slipstream
 
 import (
 	"context"
+	"crypto/sha256"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -14,6 +15,7 @@ import (
 	"github.com/slipstream-go/slipstream/internal/feed"
 	"github.com/slipstream-go/slipstream/internal/httpcache"
 	"github.com/slipstream-go/slipstream/internal/pg"
+	"github.com/slipstream-go/slipstream/internal/redis"
 	"github.com/slipstream-go/slipstream/internal/rest"
 	"github.com/slipstream-go/slipstream/internal/telemetry"
 )
@@ -30,6 +32,10 @@ type caching struct {
 	generation atomic.Uint64 // of configurations
 	patient    atomic.Int64  // Unix nanoseconds from which writes wait again
 
+	tier     *redis.Tier // nil without a Redis
+	program  [sha256.Size]byte
+	followed atomic.Pointer[followed]
+
 	mu       sync.Mutex
 	beats    map[uint64]*cache.Heartbeat // under way, by ticket
 	ticket   uint64
@@ -40,6 +46,8 @@ type caching struct {
 	used     uint64 // look-ups until the last heartbeat
 	idle     int    // heartbeats since anybody has used the cache
 	problem  string // why there is no feed
+	renewing bool   // roles have changed, and the catalog and the sessions may be older
+	term     uint64 // of followed
 }
 
 // awaitOwn is how long a write waits for its changes to come back before it is answered. After that, answers that could be
@@ -53,18 +61,26 @@ const stopAwaiting = time.Second
 // idleBeats is how many heartbeats are sent after the last use of the cache.
 const idleBeats = 40
 
-// newCaching makes the cache of a configuration, or nil when that is off.
-func newCaching(cfg Config, log *slog.Logger, reload func()) *caching {
+// newCaching makes the cache of a configuration, or nil when that is off. client is the Redis through which it is shared, or
+// nil.
+func newCaching(cfg Config, log *slog.Logger, client *redis.Client, reload func()) (*caching, error) {
 	if cfg.CacheMode == "off" {
-		return nil
+		return nil, nil
 	}
 	k := &caching{log: log, reload: reload, beats: map[uint64]*cache.Heartbeat{}, problem: "not started"}
-	k.cache = cache.New(cache.Options{Budget: cfg.cacheBudget(), Staleness: cfg.CacheStaleness})
+	o := cache.Options{Budget: cfg.cacheBudget(), Staleness: cfg.CacheStaleness}
+	if client != nil {
+		if err := k.share(cfg, client); err != nil {
+			return nil, err
+		}
+		o.Tier, o.Follows = k.tier, func(t cache.Table) bool { return k.Published(uint32(t)) }
+	}
+	k.cache = cache.New(o)
 	k.feed = feed.New(feed.Options{DSN: cfg.feedDSN(), Clock: cache.SystemClock(), Logger: log, Active: k.active}, feed.Handlers{
 		Committed: k.committed, SchemaChanged: k.schemaChanged, Published: k.publish, RolesChanged: k.rolesChanged,
 		Sending: k.sending, Beat: k.beat, Applied: k.cache.Applied, State: k.state,
 	})
-	return k
+	return k, nil
 }
 
 func (c Config) feedDSN() string {
@@ -94,7 +110,7 @@ func (k *caching) before(data *rest.Handler, cfg Config, metrics *telemetry.Metr
 	return httpcache.New(httpcache.Options{
 		Cache: k.cache, Source: cachedSource{data}, Silent: cfg.SilentCache, Generation: k.generation.Add(1), Metrics: metrics,
 		Shapes: int(min(max(cfg.cacheBudget()/bytesPerShape, fewest), most)),
-		Tags:   cfg.tagFields(),
+		Tags:   cfg.tagFields(), Namespace: k.namespace(cfg),
 	})
 }
 
@@ -227,8 +243,10 @@ func (k *caching) beat(b feed.Beat) {
 	k.mu.Lock()
 	h := k.beats[b.Ticket]
 	delete(k.beats, b.Ticket)
+	k.seen(b)
 	k.mu.Unlock()
 	if h != nil {
+		h.Committed(cache.Horizon{Xid: b.Xid, LSN: b.EndLSN})
 		h.Visible(stamp{b.Snapshot})
 		h.Returned()
 	}
@@ -254,6 +272,7 @@ func (k *caching) state(s feed.State, reason string) {
 		}
 		clear(k.beats)
 		k.published.Store(nil)
+		k.followed.Store(nil)
 		k.problem = reason
 		k.cache.Reset(reason)
 	}
@@ -267,6 +286,7 @@ func (k *caching) schemaChanged(uint32) {
 	k.changing, k.stale = true, true
 	k.changes++
 	k.published.Store(nil)
+	k.followed.Store(nil)
 	k.cache.CloseStoring("the schema has changed")
 }
 
@@ -287,6 +307,11 @@ func (k *caching) publish(tables map[uint32]feed.Table) {
 
 // rolesChanged empties the cache: what roles may do, their settings and the server's are part of what every answer depends on.
 func (k *caching) rolesChanged() {
+	k.mu.Lock()
+	k.renewing = true
+	k.changes++
+	k.followed.Store(nil)
+	k.mu.Unlock()
 	k.cache.Flush()
 	k.reload()
 }
@@ -304,7 +329,7 @@ func (k *caching) read(changes uint64) {
 	defer k.mu.Unlock()
 	k.cache.Flush()
 	if changes == k.changes {
-		k.stale = false
+		k.stale, k.renewing = false, false
 	}
 	k.open()
 }

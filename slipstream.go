@@ -63,18 +63,20 @@ func New(_ context.Context, cfg Config) (*Server, error) {
 	if s.tracer, err = telemetry.NewTracer(cfg.tracer(), s.log); err != nil {
 		return nil, err
 	}
-	s.caching = newCaching(cfg, s.log, s.requestReload)
+	if cfg.RedisURL != "" {
+		if s.redis, err = redis.Open(redis.Options{URL: cfg.RedisURL, Logger: s.log}); err != nil {
+			return nil, err
+		}
+	}
+	if s.caching, err = newCaching(cfg, s.log, s.redis, s.requestReload); err != nil {
+		return nil, err
+	}
 	pool := cfg.pool(s.log, s.trace)
 	if s.caching != nil {
 		pool.Committed = s.caching.wrote
 	}
 	if s.db, err = pg.Open(pool); err != nil {
 		return nil, err
-	}
-	if cfg.RedisURL != "" {
-		if s.redis, err = redis.Open(redis.Options{URL: cfg.RedisURL, Logger: s.log}); err != nil {
-			return nil, err
-		}
 	}
 	if err := s.watchPool(); err != nil {
 		return nil, err

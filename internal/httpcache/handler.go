@@ -36,6 +36,9 @@ type Options struct {
 	Tags TagFields
 	// Generation is part of every key: handlers whose sources answer differently have different ones.
 	Generation uint64
+	// Namespace is what answers have in common with those of other processes, which share them by the cache's Tier; nil
+	// shares none.
+	Namespace func() Namespace
 }
 
 // Handler serves what is in the cache, and has the source answer the rest.
@@ -92,7 +95,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	e, age := h.options.Cache.GetConfirmed(key)
 	if e != nil && seconds(age) <= asks.maxAge {
-		h.hit(w, r, e, age, shape, caller)
+		h.hit(w, r, e, age, shape, caller, statusHit)
 		return
 	}
 	kind, because := shape.Unfollowed()
@@ -151,13 +154,13 @@ func (h *Handler) find(r *http.Request) (cache.Key, Shape) {
 var keyBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // hit answers from the cache.
-func (h *Handler) hit(w http.ResponseWriter, r *http.Request, e *cache.Entry, age time.Duration, shape Shape, caller *auth.Caller) {
+func (h *Handler) hit(w http.ResponseWriter, r *http.Request, e *cache.Entry, age time.Duration, shape Shape, caller *auth.Caller, status []string) {
 	info := telemetry.RequestFrom(r.Context())
 	info.SetRoute(shape.Route())
 	info.SetRole(caller.Role)
 	header := w.Header()
 	if !h.options.Silent {
-		header["Cache-Status"] = statusHit
+		header["Cache-Status"] = status
 	}
 	header["Age"] = ageField(age)
 	if timing := info.ServerTiming(); timing != "" {
@@ -204,7 +207,7 @@ func (h *Handler) miss(w http.ResponseWriter, r *http.Request, key cache.Key, sh
 		}
 		e, err := fill.Wait(ctx)
 		if e != nil {
-			h.hit(w, r, e, e.Confirmed(), shape, caller)
+			h.hit(w, r, e, e.Confirmed(), shape, caller, statusHit)
 			return
 		}
 		if err != nil {
@@ -214,9 +217,14 @@ func (h *Handler) miss(w http.ResponseWriter, r *http.Request, key cache.Key, sh
 	h.bypass(w, r, caller, byShared, "the same was asked for, and its answer was not stored")
 }
 
-// fetch has the source answer, and keeps that if it may.
+// fetch has another process or the source answer, and keeps that if it may.
 func (h *Handler) fetch(w http.ResponseWriter, r *http.Request, fill *cache.Fill, shape Shape, caller *auth.Caller) {
 	defer fill.Abandon()
+	share := h.sharing(r, shape)
+	if e := share.load(r.Context(), fill); e != nil {
+		h.hit(w, r, e, e.Confirmed(), shape, caller, statusShared)
+		return
+	}
 	rec := recorder{ResponseWriter: w, header: http.Header{}, most: h.options.MaxBody, caller: caller, passes: fill.Abandon}
 	if !h.options.Silent {
 		rec.status = []string{status("miss", "")}
@@ -233,6 +241,7 @@ func (h *Handler) fetch(w http.ResponseWriter, r *http.Request, fill *cache.Fill
 	a.publish(shape)
 	a.label(h.options.Tags, shape.Tags())
 	e := fill.End(a)
+	share.offer(e)
 	header := w.Header()
 	if !h.options.Silent {
 		detail := "stored"

@@ -29,6 +29,8 @@ type source struct {
 	answer func(w http.ResponseWriter, r *http.Request, call int64)
 	xid    atomic.Uint32 // what answers have seen
 	stale  atomic.Bool   // shapes have to be made anew
+
+	version [32]byte // of shapes
 }
 
 func (s *source) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -51,6 +53,8 @@ type shape struct {
 	source *source
 	path   string
 }
+
+func (s shape) Version() [32]byte { return s.source.version }
 
 func (s shape) Valid() bool   { return !s.source.stale.Load() }
 func (s shape) Route() string { return "items" }

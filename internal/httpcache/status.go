@@ -8,8 +8,12 @@ import (
 	"github.com/slipstream-go/slipstream/internal/auth"
 )
 
-// Values of Cache-Status (RFC 9211). Header fields of hits are shared: nobody may change them.
-var statusHit = []string{"Slipstream; hit"}
+// Values of Cache-Status (RFC 9211), of a hit and of one that another process has fetched. Header fields of hits are shared:
+// nobody may change them.
+var (
+	statusHit    = []string{"Slipstream; hit"}
+	statusShared = []string{`Slipstream; hit; detail="shared"`}
+)
 
 // fwdRequest is why a request goes by the cache that says no-cache.
 const fwdRequest = "the request says no-cache"

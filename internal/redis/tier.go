@@ -123,14 +123,17 @@ func (t *Tier) send(ctx context.Context, p parcel) {
 
 // TierStats count entries since the start.
 type TierStats struct {
-	Sent    uint64 // stored
+	Sent    uint64
 	Dropped uint64 // left out: too many at a time, or the server is away
 	Failed  uint64 // not stored by the server, or not in time
+	Queued  int    // bytes that wait now
 }
 
 // Stats counts what became of Store.
 func (t *Tier) Stats() TierStats {
-	return TierStats{Sent: t.stats.sent.Load(), Dropped: t.stats.dropped.Load(), Failed: t.stats.failed.Load()}
+	return TierStats{
+		Sent: t.stats.sent.Load(), Dropped: t.stats.dropped.Load(), Failed: t.stats.failed.Load(), Queued: int(t.queued.Load()),
+	}
 }
 
 func name(k cache.Key) string { return keyPrefix + hex.EncodeToString(k[:]) }

@@ -76,6 +76,8 @@ type stamp struct{ pg.Snapshot }
 
 func (s stamp) Saw(m cache.Mark) bool { return s.Snapshot.Saw(m.Xid) }
 
+func (s stamp) Horizon() cache.Horizon { return cache.Horizon{Xid: s.Xmin} }
+
 // depend tells the cache what the answer depends on. Without that it is not kept.
 func (a *answer) depend(f *cache.Fill, unkeyed bool) {
 	snapshot, err := pg.ParseSnapshot(string(a.stamp))
