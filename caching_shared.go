@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/slipstream-go/slipstream/cache"
 	"github.com/slipstream-go/slipstream/internal/feed"
 	"github.com/slipstream-go/slipstream/internal/httpcache"
 	"github.com/slipstream-go/slipstream/internal/pg"
@@ -140,4 +141,19 @@ func pinned(info *debug.BuildInfo) bool {
 		settings[s.Key] = s.Value
 	}
 	return info.Main.Sum != "" || settings["vcs.revision"] != "" && settings["vcs.modified"] == "false"
+}
+
+// sharing counts what comes and goes by the tier; nil without one.
+func (k *caching) sharing(st *cache.Stats) *CacheSharing {
+	if k.tier == nil {
+		return nil
+	}
+	sent := k.tier.Stats()
+	out := &CacheSharing{
+		Away: sent.Away, Hits: st.Adopted, Refused: map[string]uint64{}, Sent: sent.Sent, Dropped: sent.Dropped, Failed: sent.Failed,
+	}
+	for r, n := range st.Refused {
+		out.Refused[r.String()] = n
+	}
+	return out
 }

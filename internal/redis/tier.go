@@ -121,18 +121,20 @@ func (t *Tier) send(ctx context.Context, p parcel) {
 	t.stats.sent.Add(1)
 }
 
-// TierStats count entries since the start.
+// TierStats counts entries since the start.
 type TierStats struct {
 	Sent    uint64
 	Dropped uint64 // left out: too many at a time, or the server is away
 	Failed  uint64 // not stored by the server, or not in time
 	Queued  int    // bytes that wait now
+	Away    bool   // the server, now
 }
 
-// Stats counts what became of Store.
+// Stats says what became of Store.
 func (t *Tier) Stats() TierStats {
 	return TierStats{
-		Sent: t.stats.sent.Load(), Dropped: t.stats.dropped.Load(), Failed: t.stats.failed.Load(), Queued: int(t.queued.Load()),
+		Sent: t.stats.sent.Load(), Dropped: t.stats.dropped.Load(), Failed: t.stats.failed.Load(),
+		Queued: int(t.queued.Load()), Away: t.client.Away(),
 	}
 }
 
