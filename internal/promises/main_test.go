@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -54,6 +55,7 @@ type site struct {
 	member string
 	config slipstream.Config
 	client *http.Client
+	beside int // servers on the same database that end later
 }
 
 // prepare makes the database and its roles. In sql, ANON, MEMBER and LOGIN stand for the roles, as everywhere.
@@ -106,7 +108,7 @@ func (s *site) run() {
 			s.t.Errorf("Run: %v", err)
 		}
 		eventually(s.t, "the replication slot is gone", func() bool { // till then the database cannot be dropped
-			return s.value("select count(*) from pg_replication_slots where database = current_database()") == "0"
+			return s.value("select count(*) from pg_replication_slots where database = current_database()") == strconv.Itoa(s.beside)
 		})
 	})
 	eventually(s.t, "the server is ready", func() bool { return s.Addr() != "" && s.Ready(s.t.Context()) == nil })
