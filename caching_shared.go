@@ -126,7 +126,7 @@ func programDigest() (digest [sha256.Size]byte, err error) {
 		if err != nil {
 			return digest, fmt.Errorf("read the program: %w", err)
 		}
-		defer file.Close()
+		defer func() { _ = file.Close() }()
 		if _, err := io.Copy(hash, file); err != nil {
 			return digest, fmt.Errorf("read the program: %w", err)
 		}

@@ -84,7 +84,7 @@ func (s *Server) Do(words ...string) string {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	command := fmt.Sprintf("*%d\r\n", len(words))
 	for _, w := range words {
 		command += fmt.Sprintf("$%d\r\n%s\r\n", len(w), w)
@@ -130,7 +130,7 @@ func ping(port int) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	_ = conn.SetDeadline(time.Now().Add(time.Second))
 	if _, err := conn.Write([]byte("PING\r\n")); err != nil {
 		return err
@@ -148,6 +148,6 @@ func freePort(t testing.TB) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	return l.Addr().(*net.TCPAddr).Port
 }
