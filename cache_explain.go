@@ -40,8 +40,10 @@ type CacheEntry struct {
 	// ExpiresMilliseconds is in how long it is dropped; nil where only changes drop it.
 	ExpiresMilliseconds *int64 `json:"expiresMilliseconds,omitempty"`
 	// Hits is how often it was served: exactly up to 64, and beyond that about.
-	Hits  uint64 `json:"hits"`
-	Bytes uint64 `json:"bytes"`
+	Hits uint64 `json:"hits"`
+	// Shared is true of one that another instance has fetched.
+	Shared bool   `json:"shared,omitempty"`
+	Bytes  uint64 `json:"bytes"`
 	// DependsOn is what drops it when it changes.
 	DependsOn []CacheDependency `json:"dependsOn"`
 	// Limited is true where it is served until it expires also if it is not certain that nothing has changed. Then purges of
@@ -146,7 +148,7 @@ func (s *Server) describe(ctx context.Context, e *CacheExplanation, found httpca
 }
 
 func describeEntry(e *cache.Entry, names tableNames) *CacheEntry {
-	out := &CacheEntry{AgeMilliseconds: e.Age().Milliseconds(), Hits: e.Hits(), Bytes: e.Bytes()}
+	out := &CacheEntry{AgeMilliseconds: e.Age().Milliseconds(), Hits: e.Hits(), Shared: e.Shared(), Bytes: e.Bytes()}
 	if left, limited := e.Remaining(); limited {
 		ms := left.Milliseconds()
 		out.ExpiresMilliseconds = &ms

@@ -35,10 +35,27 @@ type CacheStatus struct {
 	// Invalidated counts answers that changes have made wrong, Evicted those that made room.
 	Invalidated uint64 `json:"invalidated"`
 	Evicted     uint64 `json:"evicted"`
+	// Shared is what comes and goes by the Redis that instances share; nil without one.
+	Shared *CacheSharing `json:"shared,omitempty"`
 	// LagMilliseconds is how long ago the present state was certain; -1 if it is not.
 	LagMilliseconds int64 `json:"lagMilliseconds"`
 	// Standbys are those of db-replicas.
 	Standbys []StandbyStatus `json:"standbys,omitempty"`
+}
+
+// CacheSharing counts answers that instances share, since the start.
+type CacheSharing struct {
+	// Away is true while the Redis does not answer.
+	Away bool `json:"away"`
+	// Hits are answers of other instances that were taken over, among Misses of the own cache, and Refused the rest of
+	// these, by reason.
+	Hits    uint64            `json:"hits"`
+	Refused map[string]uint64 `json:"refused"`
+	// Sent, Dropped and Failed are answers for others: stored, left out because there were too many or the Redis was away,
+	// and those that it did not take.
+	Sent    uint64 `json:"sent"`
+	Dropped uint64 `json:"dropped"`
+	Failed  uint64 `json:"failed"`
 }
 
 // CacheStatus says what the cache does now.
@@ -63,6 +80,7 @@ func (s *Server) CacheStatus() CacheStatus {
 		out.Rejected[r.String()] = n
 	}
 	out.Feed = describeFeed(k.feed.Status())
+	out.Shared = k.sharing(&st)
 	if tables := k.published.Load(); tables != nil {
 		out.Tables = len(*tables)
 	}
@@ -87,11 +105,16 @@ func (s *Server) CacheStatus() CacheStatus {
 func (s *Server) watchCache() error {
 	err := s.metrics.WatchCache(func() telemetry.CacheStats {
 		st := s.CacheStatus()
-		return telemetry.CacheStats{
+		stats := telemetry.CacheStats{
 			Mode: st.Mode, Hits: map[string]uint64{"l1": st.Hits}, Misses: st.Misses, Rejected: st.Rejected,
 			Stored: st.Stored, Invalidated: st.Invalidated, Evicted: st.Evicted, Entries: st.Entries, Bytes: st.Bytes,
 			Lag: time.Duration(st.LagMilliseconds) * time.Millisecond,
 		}
+		if shared := st.Shared; shared != nil {
+			stats.Hits["l2"], stats.Refused = shared.Hits, shared.Refused
+			stats.Offered = map[string]uint64{"sent": shared.Sent, "dropped": shared.Dropped, "failed": shared.Failed}
+		}
+		return stats
 	})
 	if err != nil {
 		return fmt.Errorf("metrics: %w", err)

@@ -2,6 +2,7 @@ package slipstream
 
 import (
 	"context"
+	"crypto/sha256"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -36,6 +37,10 @@ type caching struct {
 	generation atomic.Uint64 // of configurations
 	patient    atomic.Int64  // Unix nanoseconds from which writes wait again
 
+	tier     *redis.Tier // nil without a Redis
+	program  [sha256.Size]byte
+	followed atomic.Pointer[followed]
+
 	mu       sync.Mutex
 	beats    map[uint64]*cache.Heartbeat // under way, by ticket
 	ticket   uint64
@@ -49,6 +54,8 @@ type caching struct {
 
 	outdatedAt    time.Time // when a definition was last found to be newer than the catalog
 	outdatedSince int64
+	renewing      bool   // roles have changed, and the catalog and the sessions may be older
+	term          uint64 // of followed
 }
 
 // awaitOwn is how long a write waits for its changes to come back before it is answered, and a read for those that its token
@@ -62,26 +69,33 @@ const stopAwaiting = time.Second
 // idleBeats is how many heartbeats are sent after the last use of the cache.
 const idleBeats = 40
 
-// newCaching makes the cache of a configuration, or nil when that is off.
-func newCaching(cfg Config, log *slog.Logger, shared *redis.Client, reload func()) *caching {
+// newCaching makes the cache of a configuration, or nil when that is off. client is the Redis through which it is shared, or
+// nil.
+func newCaching(cfg Config, log *slog.Logger, client *redis.Client, reload func()) (*caching, error) {
 	if cfg.CacheMode == "off" {
-		return nil
+		return nil, nil
 	}
 	k := &caching{
 		log: log, reload: reload, purging: cfg.newPurging(log), renewals: newRenewals(cfg, log), follows: cfg.CacheMode != "ttl",
 		beats: map[uint64]*cache.Heartbeat{}, problem: "not started",
 	}
-	k.cache = cache.New(cache.Options{Budget: cfg.cacheBudget(), Staleness: cfg.CacheStaleness})
-	o := feed.Options{
-		DSN: cfg.feedDSN(), Modes: feed.Modes(cfg.CacheMode), Clock: cache.SystemClock(), Logger: log, Active: k.active,
-		Sharing: cfg.sharing(shared),
+	o := cache.Options{Budget: cfg.cacheBudget(), Staleness: cfg.CacheStaleness}
+	if client != nil {
+		if err := k.share(cfg, client); err != nil {
+			return nil, err
+		}
+		o.Tier, o.Follows = k.tier, func(t cache.Table) bool { return k.Published(uint32(t)) }
 	}
-	k.feed = feed.New(o, feed.Handlers{
+	k.cache = cache.New(o)
+	k.feed = feed.New(feed.Options{
+		DSN: cfg.feedDSN(), Modes: feed.Modes(cfg.CacheMode), Clock: cache.SystemClock(), Logger: log, Active: k.active,
+		Sharing: cfg.sharing(client),
+	}, feed.Handlers{
 		Committed: k.committed, SchemaChanged: k.schemaChanged, Published: k.publish, RolesChanged: k.rolesChanged,
 		Sending: k.sending, Beat: k.beat, Applied: k.cache.Applied, State: k.state,
 	})
 	k.standbys = standbys{cache: k.cache, feed: k.feed, clock: cache.SystemClock(), staleness: cfg.CacheStaleness, log: log}
-	return k
+	return k, nil
 }
 
 func (c Config) feedDSN() string {
@@ -112,7 +126,7 @@ func (k *caching) before(data *rest.Handler, cfg Config, metrics *telemetry.Metr
 	return httpcache.New(httpcache.Options{
 		Cache: k.cache, Source: cachedSource{data}, Silent: cfg.SilentCache, Generation: k.generation.Add(1), Metrics: metrics,
 		Shapes: int(min(max(cfg.cacheBudget()/bytesPerShape, fewest), most)),
-		Tags:   cfg.tagFields(), Token: k.token(cfg.consistencyKey()),
+		Tags:   cfg.tagFields(), Token: k.token(cfg.consistencyKey()), Namespace: k.namespace(cfg),
 		Limited: cfg.cachesForTTL(), Background: k.renewals.start,
 	})
 }
@@ -251,8 +265,10 @@ func (k *caching) beat(b feed.Beat) {
 	k.mu.Lock()
 	h := k.beats[b.Ticket]
 	delete(k.beats, b.Ticket)
+	k.seen(b)
 	k.mu.Unlock()
 	if h != nil {
+		h.Committed(cache.Horizon{Xid: b.Xid, LSN: b.EndLSN})
 		h.Visible(stamp{b.Snapshot})
 		h.Returned()
 	}
@@ -283,6 +299,7 @@ func (k *caching) state(s feed.State, reason string) {
 		}
 		clear(k.beats)
 		k.published.Store(nil)
+		k.followed.Store(nil)
 		k.problem = reason
 		k.cache.Reset(reason)
 	}
@@ -297,6 +314,7 @@ func (k *caching) schemaChanged(uint32) {
 	k.changes++
 	k.published.Store(nil)
 	k.standbys.hold(k.ticket)
+	k.followed.Store(nil)
 	k.cache.CloseStoring("the schema has changed")
 }
 
@@ -319,6 +337,9 @@ func (k *caching) publish(tables map[uint32]feed.Table) {
 func (k *caching) rolesChanged() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.renewing = true
+	k.changes++
+	k.followed.Store(nil)
 	k.flush()
 	k.reload()
 }
@@ -352,7 +373,7 @@ func (k *caching) read(changes uint64) {
 	k.flush()
 	k.standbys.passable(k.ticket)
 	if changes == k.changes {
-		k.stale = false
+		k.stale, k.renewing = false, false
 	}
 	k.open()
 }

@@ -80,6 +80,9 @@ func (s *Server) loadSchema(ctx context.Context) error {
 		}
 		changes, err := feed.ReadSchemaChanges(ctx, q)
 		next.Changes = rest.SchemaChanges(changes)
+		if err == nil && s.caching.tier != nil {
+			next.Digest, err = digestOf(ctx, q, &next)
+		}
 		return err
 	})
 	if err != nil {

@@ -46,7 +46,7 @@ func mayImport() map[string][]string {
 		"internal/pgtest":     {"internal/devdb"},
 		"internal/plan":       {"internal/request", "internal/schema", "internal/apierr"},
 		"internal/promises":   {},
-		"internal/redis":      {},
+		"internal/redis":      {"cache"},
 		"internal/redistest":  {},
 		"internal/request":    {"internal/apierr"},
 		"internal/rest":       {"cache", "limit", "internal/request", "internal/plan", "internal/schema", "internal/openapi", "internal/pg", "internal/auth", "internal/apierr", "internal/idemkey"},

@@ -38,7 +38,10 @@ func cacheOptions() []option {
 			name: "redis-url", own: true, fallbackEnv: "REDIS_URL", defaultNote: "none", secret: true,
 			bind: func(c *Config) value { return (*text)(&c.RedisURL) },
 			doc: "A Redis or Valkey through which instances share what they keep: `redis://[user:password@]host[:port][/db]`, `rediss://` for TLS, `unix:///path`; " +
-				"further nodes of a cluster, or sentinels with `master_set=NAME`, as `?addr=host:port`. While it is away or slow, each instance goes on alone.",
+				"further nodes of a cluster, or sentinels with `master_set=NAME`, as `?addr=host:port`. While it is away or slow, each instance goes on alone. " +
+				"Instances that share are of the same build, with the same secrets and options as far as answers depend on them, on the same database; what others " +
+				"have fetched before an instance's own start is of no use to it. Entries are encrypted with `cursor-secret` or what `jwt-secret` keeps secret; " +
+				"without either, only with this address. Sharing takes 16 MiB of memory besides `cache-memory`.",
 		},
 		{
 			name: "cache-status", own: true, defaultText: "true", reloadable: true,

@@ -29,7 +29,7 @@ const cachedTables = `
 	grant update on item to ANON;`
 
 // cached is a server that keeps answers, and is certain of them.
-func cached(t *testing.T, sql string) *site {
+func cached(t *testing.T, sql string, change ...func(*slipstream.Config)) *site {
 	t.Helper()
 	s := newSite(t, cachedTables+sql)
 	if err := feed.Install(t.Context(), s.dsn, s.login, nil); err != nil {
@@ -37,6 +37,9 @@ func cached(t *testing.T, sql string) *site {
 	}
 	s.config.CacheMode = "wal"
 	s.config.CacheStaleness = time.Minute // a slow machine must not make misses of hits
+	for _, f := range change {
+		f(&s.config)
+	}
 	s.run()
 	s.ready()
 	s.live()

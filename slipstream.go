@@ -68,7 +68,9 @@ func New(_ context.Context, cfg Config) (*Server, error) {
 			return nil, err
 		}
 	}
-	s.caching = newCaching(cfg, s.log, s.redis, s.requestReload)
+	if s.caching, err = newCaching(cfg, s.log, s.redis, s.requestReload); err != nil {
+		return nil, err
+	}
 	pool := cfg.pool(s.log, s.trace)
 	if s.caching != nil || cfg.consistencyKey() != nil {
 		pool.Committed = s.committed

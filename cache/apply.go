@@ -37,6 +37,7 @@ func (c *Cache) apply(ch *Change) {
 	t := c.table(ch.Table)
 	t.mu.Lock()
 	t.remember(ch, &c.recent)
+	t.leave(ch, c)
 	killed := t.kill(ch, c.returned.Load())
 	t.mu.Unlock()
 	c.bury(killed)

@@ -27,8 +27,8 @@ func TestGetAllocatesNothing(t *testing.T) {
 	}
 }
 
-func benchCache(entries int) (*cache.Cache, []cache.Key) {
-	c := cache.New(cache.Options{Budget: 1 << 30, Staleness: 1 << 60})
+func benchCache(entries int, tier cache.Tier) (*cache.Cache, []cache.Key) {
+	c := cache.New(cache.Options{Budget: 1 << 30, Staleness: 1 << 60, Tier: tier})
 	c.Open()
 	c.Heartbeat().Returned()
 	keys := make([]cache.Key, entries)
@@ -42,7 +42,7 @@ func benchCache(entries int) (*cache.Cache, []cache.Key) {
 }
 
 func BenchmarkGet(b *testing.B) {
-	c, keys := benchCache(10_000)
+	c, keys := benchCache(10_000, nil)
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for i := 0; pb.Next(); i++ {
@@ -54,12 +54,18 @@ func BenchmarkGet(b *testing.B) {
 	})
 }
 
-// BenchmarkApply applies updates of rows of which none, and of which each, is in an entry of 100,000.
+// BenchmarkApply applies updates of rows of which none, and of which each, is in an entry of 100,000; and those of none with
+// traces for a tier.
 func BenchmarkApply(b *testing.B) {
-	for name, related := range map[string]bool{"unrelated": false, "related": true} {
+	for name, with := range map[string]struct {
+		related bool
+		tier    cache.Tier
+	}{"unrelated": {}, "related": {related: true}, "traced": {tier: &shelf{}}} {
+		related := with.related
 		b.Run(name, func(b *testing.B) {
 			const entries = 100_000
-			c, keys := benchCache(entries)
+			c, keys := benchCache(entries, with.tier)
+			beatAs(c, 1)
 			b.ReportAllocs()
 			b.ResetTimer()
 			for i := range b.N {
@@ -85,7 +91,7 @@ func BenchmarkApply(b *testing.B) {
 func BenchmarkFill(b *testing.B) {
 	for _, rows := range []int{1, 100} {
 		b.Run(strconv.Itoa(rows)+" rows", func(b *testing.B) {
-			c, keys := benchCache(10_000)
+			c, keys := benchCache(10_000, nil)
 			ids := make([]string, rows)
 			for i := range ids {
 				ids[i] = strconv.Itoa(i)

@@ -29,6 +29,11 @@ type Options struct {
 	// Clock reads a clock that never stops nor jumps. CLOCK_BOOTTIME on Linux; elsewhere Go's monotonic clock, which may
 	// stand still while the machine sleeps.
 	Clock func() time.Duration
+	// Tier is shared with other caches; none by default. With one, 16 MiB besides Budget tell what has changed.
+	Tier Tier
+	// Follows reports whether the changes of a table come to this cache; nil if those of all do. Only what depends on such
+	// tables is taken over from Tier.
+	Follows func(Table) bool
 }
 
 // never is a clock reading before all others.
@@ -39,6 +44,8 @@ type Cache struct {
 	clock     func() time.Duration
 	staleness time.Duration
 	maxEntry  uint64
+	tier      Tier
+	follows   func(Table) bool
 	entries   *otter.Cache[Key, *Entry]
 	flights   flights
 	fences    fences
@@ -53,6 +60,9 @@ type Cache struct {
 	written  atomic.Uint64 // the moment of the last Wrote of any table
 	open     atomic.Bool   // control.mode is Open
 
+	traces atomic.Pointer[traces] // nil without a tier
+	known  atomic.Uint64          // the id of a transaction not long ago; 0: none is
+
 	control struct { // what the owner of the source does
 		sync.Mutex
 		mode     Mode
@@ -61,6 +71,9 @@ type Cache struct {
 		pending  []*Heartbeat // came back, but older fills are under way
 		replayed uint64       // by the standby that lags most
 		lowered  uint64       // the moment at which replayed went down
+		dates    []date       // ascending
+		undated  uint64       // the moment from which on heartbeats are dates
+		beaten   time.Duration
 	}
 	recent   recentTotals
 	tablesMu sync.RWMutex
@@ -88,6 +101,8 @@ func New(o Options) *Cache {
 		clock:     o.Clock,
 		staleness: o.Staleness,
 		maxEntry:  min(o.MaxEntry, math.MaxUint32),
+		tier:      o.Tier,
+		follows:   o.Follows,
 		tables:    map[Table]*table{},
 	}
 	c.entries = otter.Must(&otter.Options[Key, *Entry]{
@@ -95,6 +110,9 @@ func New(o Options) *Cache {
 		Weigher:          func(_ Key, e *Entry) uint32 { return e.weight.Load() },
 		OnAtomicDeletion: c.left,
 	})
+	if c.tier != nil {
+		c.traces.Store(new(traces))
+	}
 	c.flights.init()
 	c.counts.init()
 	c.recent.most = int64(o.Recent)

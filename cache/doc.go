@@ -53,6 +53,27 @@
 // A standby may show a commit a moment before the primary does. For its answers not to be older than hits, or than the
 // caller's own writes, ask Fill.Current.
 //
+// # Why nothing wrong is taken over from a Tier
+//
+// An entry of another cache of the same source has, for each watch, the Horizon of what it had seen. Fill.Load takes it over
+// if it has seen one of this cache's own heartbeats that was made since the last flush, reset or purge (see date.go), and no
+// change that could make it wrong has left a trace here that is beyond its horizon (see trace.go). That is looked at, and the
+// entry put into the indexes, under the locks of all of its tables, as End does it; so what is applied later meets the entry.
+//
+// Take a change that makes it wrong and that it has not seen, of a transaction x; so x is not below the horizon. Had x been
+// applied here before that heartbeat was made, then x had its id, and the end of its commit, before the heartbeat's
+// transaction had: the horizon, which is beyond the heartbeat, were beyond x. So x was applied later, and left its trace, or it
+// is still to come, or it never comes. It never comes if it was committed before the stream of changes began, or is of a
+// table that was not told of yet; the owner opens the cache only when all such transactions are over, of which the first
+// heartbeat after that is proof: their ids are lower than its own. A trace is of the greatest id, so the horizon of a snapshot
+// must be its lowest: of what is above that, a snapshot may have seen the later and not the earlier one.
+//
+// What changes do not tell, such as the schema, rights and settings, is in the key under which an entry is shared, and whoever
+// hears of a change of them flushes, so that heartbeats of before are no proof any more. A cache that has not heard yet still
+// has the key of before. Ids of 64 bits are made from those of 32 by a heartbeat that is at most an hour old.
+//
+// The heartbeat also dates the entry: it was filled after that was sent, by this cache's own clock.
+//
 // # Why nothing wrong is served
 //
 // An entry that a change made wrong is marked as dead before Apply returns; the lease of a heartbeat is renewed after that.

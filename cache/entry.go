@@ -45,6 +45,7 @@ type Entry struct {
 	early  atomic.Bool // somebody was chosen to fill it anew before its limit
 	linked atomic.Bool // some table's index may know it
 	stored bool
+	shared bool // another cache has filled it
 
 	resizing bool // guarded by the store's lock of the key
 }

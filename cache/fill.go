@@ -141,6 +141,9 @@ func (f *Fill) store(e *Entry) Reject {
 		for i := range e.dependencies {
 			d := &e.dependencies[i]
 			d.table.link(d)
+			if c.tier != nil {
+				d.table.expect(&d.watch)
+			}
 		}
 	})
 	if r != stored {
@@ -161,6 +164,8 @@ func (f *Fill) unfit(e *Entry) Reject {
 		return RejectVoided
 	case e.watched && (!f.cache.open.Load() || !e.followed()):
 		return RejectClosed
+	case e.shared && !e.spared():
+		return RejectChanged
 	}
 	for i := range e.dependencies {
 		d := &e.dependencies[i]

@@ -15,11 +15,13 @@ type Heartbeat struct {
 	sent    time.Duration
 	made    uint64 // moment
 	history uint64
+	dates   bool // the id of an earlier one was known
 
 	// Guarded by Cache.control.
 	returned bool
 	visible  Stamp
 	known    uint64 // the moment at which visible was known
+	at       Horizon
 	replayed uint64
 }
 
@@ -27,7 +29,9 @@ type Heartbeat struct {
 func (c *Cache) Heartbeat() *Heartbeat {
 	c.control.Lock()
 	defer c.control.Unlock()
-	return &Heartbeat{cache: c, sent: c.clock(), made: c.moment.Add(1), history: c.control.history}
+	now := c.clock()
+	c.rest(now)
+	return &Heartbeat{cache: c, sent: now, made: c.moment.Add(1), history: c.control.history, dates: c.known.Load() != 0}
 }
 
 // Visible tells what is visible to who reads the source now: a snapshot taken at any time before this call, such as that
@@ -56,6 +60,7 @@ func (h *Heartbeat) Returned() {
 	h.returned = true
 	c.returned.Store(max(c.returned.Load(), h.made))
 	c.lease.Store(max(c.lease.Load(), int64(h.sent)))
+	c.date(h)
 	if h.visible != nil {
 		c.settle(h)
 	}

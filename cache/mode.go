@@ -74,17 +74,24 @@ func (c *Cache) Reset(reason string) {
 	c.control.history++
 	c.control.pending = nil
 	c.lease.Store(never)
+	c.known.Store(0)
+	c.undate()
 	c.unfollow()
 	c.liftFences()
+	if c.tier != nil {
+		c.traces.Store(new(traces))
+	}
 	for _, t := range c.allTables() {
 		t.mu.Lock()
 		t.recent.forget(&c.recent, func(Mark) bool { return true })
+		t.latest, t.traced = Horizon{}, nil
 		t.mu.Unlock()
 	}
 }
 
 // flush needs control. The new epoch is what makes it safe; that the entries go is for the memory.
 func (c *Cache) flush() {
+	c.undate()
 	c.epoch.Add(1)
 	c.entries.InvalidateAll()
 }

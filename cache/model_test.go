@@ -37,6 +37,7 @@ type record struct {
 	register  int
 	version   int
 	heartbeat *cache.Heartbeat
+	sender    *model // of the heartbeat
 }
 
 // snapshot is pg_current_snapshot().
@@ -104,7 +105,7 @@ func (s *standby) read() (uint64, [registers]int) {
 type model struct {
 	t       *testing.T
 	cache   *cache.Cache
-	db      database
+	db      *database
 	standby standby
 	rights  rights
 	applied [registers]atomic.Int64 // versions that were given to Apply
@@ -113,11 +114,14 @@ type model struct {
 	decoded atomic.Uint64 // position
 
 	mistakes mistakes
+	tier     bool // there is another cache, and a tier for both
 
 	writing sync.WaitGroup
 	stopped atomic.Bool
-	wrong   atomic.Int64 // answers that missed a version
-	current atomic.Int64 // answers that were said to be as good as hits
+	broken  atomic.Bool   // the stream of changes
+	began   atomic.Uint64 // the position from which on it has them
+	wrong   atomic.Int64  // answers that missed a version
+	current atomic.Int64  // answers that were said to be as good as hits
 }
 
 // rights says whether the standby may fill.
@@ -135,6 +139,15 @@ type mistakes struct {
 	quietStandby  bool                       // nobody tells what it has replayed
 	positionAfter bool                       // the standby's position is read after its rows
 	noFloor       bool                       // a standby that comes back may be used wherever it is
+	undated       bool                       // heartbeats seem to be as old as the history
+	untraced      bool                       // what changes leave behind is swept away
+}
+
+func (m mistakes) dated(at cache.Mark) cache.Horizon {
+	if m.undated {
+		return cache.Horizon{Xid: 1, LSN: 1}
+	}
+	return cache.Horizon{Xid: uint64(at.Xid), LSN: at.LSN}
 }
 
 // answer is what a key of the model holds: versions of registers.
@@ -152,7 +165,7 @@ func (m *model) table(register int) cache.Table { return cache.Table(register % 
 
 func (m *model) write(rng *rand.Rand) {
 	r := rng.IntN(registers)
-	db := &m.db
+	db := m.db
 	db.locks[r].Lock()
 	defer db.locks[r].Unlock()
 	xid := db.begin()
@@ -194,9 +207,16 @@ func (m *model) follow(rng *rand.Rand, act func(record)) {
 
 // decode is the feed.
 func (m *model) decode(r record) {
-	if r.heartbeat != nil {
+	if m.broken.Swap(false) {
+		m.restart()
+	}
+	switch {
+	case r.mark.LSN <= m.began.Load():
+		return
+	case r.sender == m:
+		r.heartbeat.Committed(m.mistakes.dated(r.mark))
 		r.heartbeat.Returned()
-	} else {
+	case r.heartbeat == nil:
 		id := row(strconv.Itoa(r.register))
 		m.cache.Apply(cache.Change{Mark: r.mark, Table: m.table(r.register), Before: id, After: id})
 		m.applied[r.register].Store(int64(r.version))
@@ -237,12 +257,16 @@ func (m *model) exclude() {
 
 func (m *model) beat(rng *rand.Rand) {
 	h := m.cache.Heartbeat()
+	xid := m.db.begin()
 	m.db.mu.Lock()
 	s := m.db.snapshot()
 	m.db.mu.Unlock()
 	pause(rng)
-	m.db.append(0, record{heartbeat: h})
+	m.db.append(xid, record{heartbeat: h, sender: m})
 	pause(rng)
+	m.db.mu.Lock()
+	delete(m.db.unseen, xid)
+	m.db.mu.Unlock()
 	h.Visible(m.mistakes.visible(s))
 }
 
@@ -264,6 +288,10 @@ func (m *model) read(rng *rand.Rand) {
 		}
 		return
 	}
+	if e := f.Load(m.t.Context(), k, decodeAnswer); e != nil {
+		m.check(e.Value().(answer), floor)
+		return
+	}
 	pause(rng)
 	stamp, versions := m.load(rng)
 	var got answer
@@ -277,7 +305,7 @@ func (m *model) read(rng *rand.Rand) {
 		m.check(got, floor)
 	}
 	pause(rng)
-	f.End(got)
+	f.End(got).Share(k, encodeAnswer)
 }
 
 // load reads the rows from the primary or the standby, with what they have seen.
@@ -323,7 +351,10 @@ func (m *model) check(got, floor answer) {
 
 // disturb does what must never matter.
 func (m *model) disturb(rng *rand.Rand) {
-	switch rng.IntN(5) {
+	if m.mistakes.untraced {
+		m.cache.SweepTraces()
+	}
+	switch rng.IntN(6) {
 	case 0:
 		m.cache.Flush()
 	case 1:
@@ -343,12 +374,13 @@ func (m *model) disturb(rng *rand.Rand) {
 			runtime.Gosched()
 		}
 		m.admit()
+	case 5:
+		m.broken.Store(m.tier)
 	}
 }
 
 // run lets the actors act until so many writes are done.
 func (m *model) run(seed uint64, writes int) {
-	m.db.unseen = map[uint32]bool{}
 	switch {
 	case m.mistakes.quietStandby:
 		m.rights.fills = !m.mistakes.primaryOnly
@@ -387,7 +419,7 @@ func (m *model) run(seed uint64, writes int) {
 
 func newModel(t *testing.T, with mistakes) *model {
 	return &model{
-		t: t, mistakes: with,
+		t: t, mistakes: with, db: &database{unseen: map[uint32]bool{}},
 		// About half of the keys fit.
 		cache: cache.New(cache.Options{Staleness: time.Hour, Budget: 8 << 10, MaxEntry: 4 << 10}),
 	}

@@ -4,6 +4,7 @@ import "math"
 
 // Purge drops the entry of a key.
 func (c *Cache) Purge(k Key) {
+	c.undateNow()
 	c.flights.voidKey(k)
 	if e, found := c.entries.GetEntryQuietly(k); found {
 		c.drop(e.Value)
@@ -21,6 +22,7 @@ func (c *Cache) PurgeAll() { c.Flush() }
 
 // purge voids all fills under way, as nothing tells what they have seen.
 func (c *Cache) purge(ch *Change) {
+	c.undateNow()
 	c.flights.void(math.MaxUint64)
 	t := c.table(ch.Table)
 	t.mu.Lock()

@@ -58,6 +58,8 @@ type Stats struct {
 	Bytes       uint64 // what counts against Options.Budget
 	Recent      int
 	Lease       time.Duration // as in Status
+	Adopted     uint64        // taken over from the Tier
+	Refused     map[Refusal]uint64
 }
 
 // counters counts hits and misses in stripes, so that cores do not take turns; the rest is rare.
@@ -68,6 +70,7 @@ type counters struct {
 	joined      atomic.Uint64
 	stored      atomic.Uint64
 	rejected    [rejects]atomic.Uint64
+	refused     [refusals]atomic.Uint64 // by Refusal; taken are those taken over
 	invalidated atomic.Uint64
 	evicted     atomic.Uint64
 }
@@ -111,8 +114,9 @@ func (c *Cache) Stats() Stats {
 	c.entries.CleanUp() // the store accounts for writes a little later
 	status := c.Status()
 	s := Stats{
-		Misses: map[Miss]uint64{}, Rejected: map[Reject]uint64{},
-		Joined: c.counts.joined.Load(), Stored: c.counts.stored.Load(),
+		Misses: map[Miss]uint64{}, Rejected: map[Reject]uint64{}, Refused: map[Refusal]uint64{},
+		Adopted: c.counts.refused[taken].Load(),
+		Joined:  c.counts.joined.Load(), Stored: c.counts.stored.Load(),
 		Invalidated: c.counts.invalidated.Load(), Evicted: c.counts.evicted.Load(),
 		Entries: c.entries.EstimatedSize(), Bytes: c.entries.WeightedSize(),
 		Recent: status.Recent, Lease: status.Lease,
@@ -126,6 +130,9 @@ func (c *Cache) Stats() Stats {
 	}
 	for r := RejectChanged; r < rejects; r++ {
 		s.Rejected[r] = c.counts.rejected[r].Load()
+	}
+	for r := RefuseAbsent; c.tier != nil && r < refusals; r++ {
+		s.Refused[r] = c.counts.refused[r].Load()
 	}
 	return s
 }

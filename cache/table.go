@@ -21,7 +21,9 @@ type table struct {
 	mu      sync.Mutex
 	groups  []*group
 	recent  recent
-	written uint64 // the moment of the last Wrote
+	written uint64  // the moment of the last Wrote
+	latest  Horizon // change
+	traced  []traced
 }
 
 // group holds the watches of a table that look at the same side and columns.

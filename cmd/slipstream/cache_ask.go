@@ -117,6 +117,14 @@ func statsText(s *slipstream.CacheStatus) string {
 	}
 	t.line("hits", "%d%s", s.Hits, rate)
 	t.line("misses", "%d%s", missed, reasons(s.Misses))
+	if shared := s.Shared; shared != nil {
+		away := ""
+		if shared.Away {
+			away = ", it is away"
+		}
+		t.line("from redis", "%d of these%s%s", shared.Hits, reasons(shared.Refused), away)
+		t.line("to redis", "%d%s", shared.Sent, reasons(map[string]uint64{"dropped": shared.Dropped, "failed": shared.Failed}))
+	}
 	t.line("stored", "%d", s.Stored)
 	var rejected uint64
 	for _, n := range s.Rejected {
@@ -231,6 +239,9 @@ func explanationText(e *slipstream.CacheExplanation) string {
 			t.line("expires in", "%s", time.Duration(*ms)*time.Millisecond)
 		}
 		t.line("hits", "%d", entry.Hits)
+		if entry.Shared {
+			t.line("fetched by", "another instance")
+		}
 		t.line("size", "%d bytes", entry.Bytes)
 		for i := range entry.DependsOn {
 			t.line("dropped by", "%s", dependencyText(&entry.DependsOn[i]))

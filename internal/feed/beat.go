@@ -2,6 +2,7 @@ package feed
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"time"
 
@@ -20,6 +21,7 @@ const (
 type flight struct {
 	Beat
 	heard, acknowledged bool
+	own                 uint32 // the id of its transaction
 	// position is what Applied is told when it is back.
 	position uint64
 	// catalog is the last that was read before it was sent.
@@ -152,19 +154,23 @@ func (h *heart) depart(nonce string) bool {
 		return false
 	}
 	b := &flight{catalog: h.catalog}
+	if h.feed.Status().Mode == WAL {
+		b.Source = sha256.Sum256(fmt.Appendf(nil, "%d %d %s", h.feed.origin.system, h.feed.origin.timeline, h.unlogged))
+	}
 	b.Ticket = h.feed.handlers.Sending()
 	b.Sent = h.feed.options.Clock()
 	h.beats[nonce] = b
 	return true
 }
 
-// heard takes the nonce of a heartbeat that came: one of this session's, or another's.
-func (s *session) heard(nonce string) {
+// heard takes the nonce of a heartbeat that came, one of this session's or another's, with the heartbeat's transaction: its id
+// and where its commit ends, where that is known.
+func (s *session) heard(nonce string, xid uint32, end uint64) {
 	b := s.beats[nonce]
-	if b == nil {
+	if b == nil || b.heard {
 		return
 	}
-	b.heard = true
+	b.heard, b.own, b.EndLSN = true, xid, end
 	if b.acknowledged {
 		s.back(nonce)
 	}
@@ -175,6 +181,9 @@ func (s *session) back(nonce string) {
 	b := s.beats[nonce]
 	delete(s.beats, nonce)
 	s.advance(b.position)
+	if b.EndLSN != 0 {
+		b.Xid = b.Snapshot.Full(b.own)
+	}
 	c, confirmed := s.confirm(b.catalog)
 	if !s.live && (c == nil || b.Snapshot.Xmin < s.floor) {
 		// A transaction whose commit comes before the stream can still be invisible to queries.

@@ -2,6 +2,7 @@ package feed
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"log/slog"
 	"math/rand/v2"
@@ -71,6 +72,11 @@ type Beat struct {
 	Ticket uint64
 	// Snapshot is the one with which it ran.
 	Snapshot pg.Snapshot
+	// Xid is the id of its own transaction, and EndLSN where that one's commit ends in the log; 0 in the mode Notify.
+	Xid, EndLSN uint64
+	// Source is a hash of which database it is, in which of its lives, and of what RolesChanged looks at, as it was when that
+	// was looked at last before Sent. Feeds that agree on it follow the same. Zero in the mode Notify.
+	Source [sha256.Size]byte
 }
 
 // State is what a Feed can be relied upon for.

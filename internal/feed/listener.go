@@ -92,7 +92,7 @@ func (l *listener) notified(payload string) {
 	kind, rest, _ := strings.Cut(payload, " ")
 	switch kind {
 	case "heartbeat":
-		l.heard(rest)
+		l.heard(rest, 0, 0)
 	case "schema":
 		if xid, err := parseXid(rest); err == nil {
 			l.schemaChanged(xid)

@@ -7,7 +7,8 @@ import (
 
 // watch looks at what the log does not tell, as one text: roles with their memberships and settings; when the server has
 // read its configuration; with whose rights views and functions read, as REASSIGN OWNED fires no event trigger; partitions
-// that DETACH CONCURRENTLY hides long before it ends.
+// that DETACH CONCURRENTLY hides long before it ends. Then which database it is, and since when it lives: a crash, which
+// resets the statistics, takes back transactions that were not on disk, and their ids are given anew.
 const watch = `
 select json_build_array(
 		(select sum(hashtextextended(r::text, 0)) from pg_roles r),
@@ -16,7 +17,9 @@ select json_build_array(
 		pg_conf_load_time(),
 		(select sum(hashtextextended(oid || ' ' || relowner, 0)) from pg_class where relkind in ('r', 'p', 'v') and relpersistence = 'p'),
 		(select sum(hashtextextended(oid || ' ' || proowner, 0)) from pg_proc where prosecdef),
-		(select sum(hashtextextended(inhrelid::text, 0)) from pg_inherits where inhdetachpending)
+		(select sum(hashtextextended(inhrelid::text, 0)) from pg_inherits where inhdetachpending),
+		(select oid from pg_database where datname = current_database()), pg_postmaster_start_time(),
+		(select stats_reset from pg_stat_bgwriter)
 	)::text`
 
 func (h *heart) poll(ctx context.Context) error {

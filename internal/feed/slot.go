@@ -181,7 +181,7 @@ func (s *slot) message(data []byte) error {
 		s.feed.handlers.Committed(&done.Transaction)
 	}
 	s.advance(done.EndLSN)
-	s.heard(done.heartbeat)
+	s.heard(done.heartbeat, done.Xid, done.EndLSN)
 	return nil
 }
 

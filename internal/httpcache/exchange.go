@@ -56,7 +56,7 @@ func (x *exchange) miss(w http.ResponseWriter, forward string) {
 			return
 		}
 		if e != nil {
-			x.hit(w, x.r, e, e.Confirmed(), x.shape, x.caller)
+			x.hit(w, x.r, e, e.Confirmed(), x.shape, x.caller, statusOfHit(e))
 			return
 		}
 		if err != nil {

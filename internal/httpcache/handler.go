@@ -40,6 +40,9 @@ type Options struct {
 	Background func(func(context.Context)) bool
 	// Generation is part of every key: handlers whose sources answer differently have different ones.
 	Generation uint64
+	// Namespace is what answers have in common with those of other processes, which share them by the cache's Tier; nil
+	// shares none.
+	Namespace func() Namespace
 }
 
 // Handler serves what is in the cache, and has the source answer the rest.
@@ -107,7 +110,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case asks.minFresh > 0 && !asks.staysFresh(e):
 		h.forward(w, r, caller, asks, byRequest, "is not fresh for as long as the request's min-fresh")
 	default:
-		h.hit(w, r, e, age, shape, caller)
+		h.hit(w, r, e, age, shape, caller, statusOfHit(e))
 	}
 }
 
@@ -152,13 +155,13 @@ func (h *Handler) find(r *http.Request) (cache.Key, Shape) {
 var keyBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // hit answers from the cache.
-func (h *Handler) hit(w http.ResponseWriter, r *http.Request, e *cache.Entry, age time.Duration, shape Shape, caller *auth.Caller) {
+func (h *Handler) hit(w http.ResponseWriter, r *http.Request, e *cache.Entry, age time.Duration, shape Shape, caller *auth.Caller, status []string) {
 	info := telemetry.RequestFrom(r.Context())
 	info.SetRoute(shape.Route())
 	info.SetRole(caller.Role)
 	header := w.Header()
 	if !h.options.Silent {
-		header["Cache-Status"] = statusOfHit(e)
+		header["Cache-Status"] = status
 	}
 	header["Age"] = ageField(age)
 	if timing := info.ServerTiming(); timing != "" {
@@ -188,9 +191,14 @@ func (h *Handler) bypass(w http.ResponseWriter, r *http.Request, caller *auth.Ca
 	h.options.Source.ServeHTTP(w, r)
 }
 
-// fetch has the source answer, and keeps that if it may.
+// fetch has another process or the source answer, and keeps that if it may.
 func (h *Handler) fetch(w http.ResponseWriter, r *http.Request, fill *cache.Fill, shape Shape, caller *auth.Caller, forward string) {
 	defer fill.Abandon()
+	share := h.sharing(r, shape)
+	if e := share.load(r.Context(), fill); e != nil {
+		h.hit(w, r, e, e.Confirmed(), shape, caller, statusShared)
+		return
+	}
 	rec := recorder{ResponseWriter: w, header: http.Header{}, most: h.options.MaxBody, caller: caller, passes: fill.Abandon}
 	if !h.options.Silent {
 		rec.status = []string{status(forward, "")}
@@ -207,6 +215,7 @@ func (h *Handler) fetch(w http.ResponseWriter, r *http.Request, fill *cache.Fill
 	a.publish(shape, h.options.Token.Field)
 	a.label(h.options.Tags, shape.Tags())
 	e := fill.End(a)
+	share.offer(e)
 	header := w.Header()
 	if !h.options.Silent {
 		detail := "stored"

@@ -32,6 +32,8 @@ type source struct {
 	public bool
 	// Of what is limited.
 	revalidate, ifError time.Duration
+
+	version [32]byte // of shapes
 }
 
 func (s *source) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -60,6 +62,8 @@ type shape struct {
 	source *source
 	path   string
 }
+
+func (s shape) Version() [32]byte { return s.source.version }
 
 func (s shape) Valid() bool   { return !s.source.stale.Load() }
 func (s shape) Route() string { return "items" }

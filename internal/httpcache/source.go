@@ -1,6 +1,7 @@
 package httpcache
 
 import (
+	"crypto/sha256"
 	"net/http"
 	"time"
 )
@@ -24,6 +25,8 @@ type Shape interface {
 	// Bypass says in a few words why answers must not be kept; empty if they may be. The kind of that reason is one of a
 	// few, for metrics.
 	Bypass() (kind, because string)
+	// Version is the same where shapes are made from the same, also in other processes; zero where answers are not shared.
+	Version() [sha256.Size]byte
 	// Unfollowed is Bypass for what can change from one moment to the next: whether the source tells the changes of all that
 	// answers depend on. It is asked before an answer is fetched to be kept.
 	Unfollowed() (kind, because string)

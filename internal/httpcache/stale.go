@@ -57,7 +57,7 @@ func (x *exchange) late(w http.ResponseWriter) {
 
 // stale answers by an entry whose time is over, or nearly.
 func (x *exchange) stale(w http.ResponseWriter, e *cache.Entry, late time.Duration, kind string) {
-	x.hit(w, x.r, e, e.Confirmed(), x.shape, x.caller)
+	x.hit(w, x.r, e, e.Confirmed(), x.shape, x.caller, statusOfHit(e))
 	if late >= 0 {
 		x.options.Metrics.CacheStale(kind)
 	}

@@ -10,8 +10,12 @@ import (
 	"github.com/slipstream-go/slipstream/internal/auth"
 )
 
-// Values of Cache-Status (RFC 9211). Header fields of hits are shared: nobody may change them.
-var statusHit = []string{"Slipstream; hit"}
+// Values of Cache-Status (RFC 9211), of a hit and of one that another process has fetched. Header fields of hits are shared:
+// nobody may change them.
+var (
+	statusHit    = []string{"Slipstream; hit"}
+	statusShared = []string{`Slipstream; hit; detail="shared"`}
+)
 
 // statusOfHit has for how many seconds an entry stays fresh that is served until its limit; of one whose time is over it is
 // less than 0 (RFC 9211, section 2.4).

@@ -74,7 +74,7 @@ func (s Snapshot) Saw(xid uint32) bool {
 	if xid < firstNormalXid {
 		return xid != 0
 	}
-	full := int64(s.Xmax) + int64(int32(xid-uint32(s.Xmax)))
+	full := int64(s.Full(xid))
 	switch {
 	case full < firstNormalXid || full >= int64(s.Xmax):
 		return false
@@ -83,4 +83,9 @@ func (s Snapshot) Saw(xid uint32) bool {
 	}
 	_, running := slices.BinarySearch(s.running, uint64(full))
 	return !running
+}
+
+// Full is the transaction id that a log names by its lower 32 bits, nearest to Xmax as Saw takes it.
+func (s Snapshot) Full(xid uint32) uint64 {
+	return s.Xmax + uint64(int64(int32(xid-uint32(s.Xmax))))
 }

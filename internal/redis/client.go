@@ -1,7 +1,7 @@
 // Package redis is the connection to a Redis or Valkey that several instances share. Nothing depends on it: while the
 // server is away or slow, calls fail at once and whoever made them goes on alone.
 //
-// It imports no package of this module, and is the only one that speaks to the server. Imported by the root package.
+// It imports cache, whose Tier it implements, and is the only package that speaks to the server. Imported by the root package.
 package redis
 
 import (

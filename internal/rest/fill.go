@@ -91,6 +91,8 @@ type stamp struct{ pg.Snapshot }
 
 func (s stamp) Saw(m cache.Mark) bool { return s.Snapshot.Saw(m.Xid) }
 
+func (s stamp) Horizon() cache.Horizon { return cache.Horizon{Xid: s.Xmin} }
+
 // depend tells the cache what the answer depends on, and what it has seen. Without that it is not kept.
 func (a *answer) depend(f *cache.Fill, seen cache.Stamp, unkeyed bool) {
 	if a.changes != a.catalog.Changes.Count {

@@ -17,6 +17,8 @@ type replayed uint64
 
 func (r replayed) Saw(m cache.Mark) bool { return m.LSN <= uint64(r) }
 
+func (r replayed) Horizon() cache.Horizon { return cache.Horizon{LSN: uint64(r)} }
+
 func (replayed) Size() int { return 8 }
 
 // largestFromStandby is the size, in bytes, of the bodies of which none is kept: see httpcache.Options.MaxBody.

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"crypto/sha256"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
@@ -77,6 +78,9 @@ type Catalog struct {
 	Idempotency bool
 	// Changes of the schema that it has seen.
 	Changes SchemaChanges
+	// Digest is a hash of Schema, Roles and the settings that sessions begin with: requests are answered alike wherever it is
+	// the same. Zero where answers are not shared.
+	Digest [sha256.Size]byte
 }
 
 // SchemaChanges are the transactions with ids from Since on that changed the schema. A statement that sees another Count

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"net/http"
 	"net/url"
@@ -49,7 +50,8 @@ func appendText(dst []byte, s string) []byte {
 type Shape struct {
 	handler  *Handler
 	catalog  weak.Pointer[Catalog] // shapes that nobody asks for again must not keep catalogs of long ago
-	kind     string                // of the reason in bypass
+	version  [sha256.Size]byte
+	kind     string // of the reason in bypass
 	bypass   string
 	route    string
 	settings []schema.SettingRead
@@ -61,6 +63,9 @@ type Shape struct {
 func (h *Handler) Shape(r *http.Request) *Shape {
 	catalog := h.catalog()
 	s := &Shape{handler: h, catalog: weak.Make(catalog)}
+	if catalog != nil {
+		s.version = catalog.Digest
+	}
 	s.kind, s.bypass = s.look(r, catalog)
 	return s
 }
@@ -152,6 +157,9 @@ func (x *exchange) moves(f *plan.Fill) bool {
 
 // Valid is false once the schema was read again.
 func (s *Shape) Valid() bool { return s.handler.catalog() == s.catalog.Value() }
+
+// Version is the catalog's Digest.
+func (s *Shape) Version() [sha256.Size]byte { return s.version }
 
 // Bypass says in a few words why answers are not kept and which of a few kinds of reasons that is, or nothing.
 func (s *Shape) Bypass() (kind, because string) { return s.kind, s.bypass }

@@ -14,8 +14,11 @@ type CacheStats struct {
 	// Hits by tier, Misses and Rejected by reason.
 	Hits, Misses, Rejected       map[string]uint64
 	Stored, Invalidated, Evicted uint64
-	Entries                      int
-	Bytes                        uint64
+	// Refused counts answers that were not taken over from the tier that instances share, by reason, and Offered those that
+	// were meant for it, by what became of them. Both are nil without one.
+	Refused, Offered map[string]uint64
+	Entries          int
+	Bytes            uint64
 	// Lag is how long ago the present state was certain; negative where it is not.
 	Lag time.Duration
 }
@@ -37,6 +40,8 @@ func (m *Metrics) WatchCache(stats func() CacheStats) error {
 		rejected:    desc("rejected_total", "Answers that were made to be kept and were not, by reason.", "reason"),
 		invalidated: desc("invalidations_total", "Answers that a change has made wrong."),
 		evicted:     desc("evictions_total", "Answers that made room for others."),
+		refused:     desc("tier_refusals_total", "Look-ups in the shared tier that found nothing to take over, by reason.", "reason"),
+		offered:     desc("tier_offers_total", "Answers for the shared tier: sent, dropped for want of time, or failed.", "result"),
 		entries:     desc("entries", "Answers that are kept."),
 		bytes:       desc("bytes", "Memory that answers take, with all that belongs to them."),
 		lag:         desc("feed_lag_seconds", "How long ago the present state was certain; NaN while it is not."),
@@ -48,10 +53,11 @@ type cacheCollector struct {
 	stats                                     func() CacheStats
 	mode, hits, misses, stored, rejected      *prometheus.Desc
 	invalidated, evicted, entries, bytes, lag *prometheus.Desc
+	refused, offered                          *prometheus.Desc
 }
 
 func (c *cacheCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.mode, c.hits, c.misses, c.stored, c.rejected, c.invalidated, c.evicted, c.entries, c.bytes, c.lag} {
+	for _, d := range []*prometheus.Desc{c.mode, c.hits, c.misses, c.stored, c.rejected, c.invalidated, c.evicted, c.entries, c.bytes, c.lag, c.refused, c.offered} {
 		ch <- d
 	}
 }
@@ -76,6 +82,8 @@ func (c *cacheCollector) Collect(ch chan<- prometheus.Metric) {
 	by(c.hits, s.Hits)
 	by(c.misses, s.Misses)
 	by(c.rejected, s.Rejected)
+	by(c.refused, s.Refused)
+	by(c.offered, s.Offered)
 	send(c.stored, prometheus.CounterValue, float64(s.Stored))
 	send(c.invalidated, prometheus.CounterValue, float64(s.Invalidated))
 	send(c.evicted, prometheus.CounterValue, float64(s.Evicted))

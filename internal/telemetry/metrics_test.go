@@ -187,8 +187,9 @@ func BenchmarkRequestDone(b *testing.B) {
 func TestCacheMetrics(t *testing.T) {
 	m := telemetry.NewMetrics(telemetry.MetricsOptions{})
 	stats := telemetry.CacheStats{
-		Mode: "wal", Hits: map[string]uint64{"l1": 7}, Misses: map[string]uint64{"absent": 2}, Rejected: map[string]uint64{"changed": 1},
+		Mode: "wal", Hits: map[string]uint64{"l1": 7, "l2": 8}, Misses: map[string]uint64{"absent": 2}, Rejected: map[string]uint64{"changed": 1},
 		Stored: 3, Invalidated: 4, Evicted: 5, Entries: 6, Bytes: 1000, Lag: 20 * time.Millisecond,
+		Refused: map[string]uint64{"early": 9}, Offered: map[string]uint64{"sent": 10},
 	}
 	if err := m.WatchCache(func() telemetry.CacheStats { return stats }); err != nil {
 		t.Fatal(err)
@@ -200,6 +201,9 @@ func TestCacheMetrics(t *testing.T) {
 		`slipstream_cache_mode{mode="wal"} 1`,
 		`slipstream_cache_mode{mode="none"} 0`,
 		`slipstream_cache_hits_total{tier="l1"} 7`,
+		`slipstream_cache_hits_total{tier="l2"} 8`,
+		`slipstream_cache_tier_refusals_total{reason="early"} 9`,
+		`slipstream_cache_tier_offers_total{result="sent"} 10`,
 		`slipstream_cache_misses_total{reason="absent"} 2`,
 		`slipstream_cache_bypasses_total{reason="relation"} 2`,
 		`slipstream_cache_rejected_total{reason="changed"} 1`,
