@@ -74,7 +74,7 @@ func TestCache(t *testing.T) {
 func TestCacheByTable(t *testing.T) {
 	pgtest.Own(t, map[string]string{"wal_level": "replica", "max_prepared_transactions": "0"})
 	f := newFixture(t)
-	f.options.CacheModes, f.options.CacheDSN = feed.Modes("auto"), f.options.DSN
+	f.options.Cache, f.options.CacheModes, f.options.CacheDSN = true, feed.Modes("auto"), f.options.DSN
 	wantFinding(t, run(t, f.options), "cache", check.Warn, "wal_level is replica")
 	f.options.CacheModes = feed.Modes("notify")
 	wantFinding(t, run(t, f.options), "cache", check.Warn, "no triggers tell what is written")
