@@ -35,7 +35,8 @@ type caching struct {
 	published  atomic.Pointer[map[uint32]feed.Table]
 	purging    *purging      // nil where no cache on the way is told of changes
 	generation atomic.Uint64 // of configurations
-	patient    atomic.Int64  // Unix nanoseconds from which writes wait again
+	clock      func() time.Duration
+	patient    atomic.Int64 // the clock's reading from which writes wait again
 
 	tier     *redis.Tier // nil without a Redis
 	program  [sha256.Size]byte
@@ -77,7 +78,7 @@ func newCaching(cfg Config, log *slog.Logger, client *redis.Client, reload func(
 	}
 	k := &caching{
 		log: log, reload: reload, purging: cfg.newPurging(log), renewals: newRenewals(cfg, log), follows: cfg.CacheMode != "ttl",
-		beats: map[uint64]*cache.Heartbeat{}, problem: "not started",
+		beats: map[uint64]*cache.Heartbeat{}, problem: "not started", clock: cache.SystemClock(),
 	}
 	o := cache.Options{Budget: cfg.cacheBudget(), Staleness: cfg.CacheStaleness}
 	if client != nil {
@@ -88,13 +89,13 @@ func newCaching(cfg Config, log *slog.Logger, client *redis.Client, reload func(
 	}
 	k.cache = cache.New(o)
 	k.feed = feed.New(feed.Options{
-		DSN: cfg.feedDSN(), Modes: feed.Modes(cfg.CacheMode), Clock: cache.SystemClock(), Logger: log, Active: k.active,
+		DSN: cfg.feedDSN(), Modes: feed.Modes(cfg.CacheMode), Clock: k.clock, Logger: log, Active: k.active,
 		Sharing: cfg.sharing(client),
 	}, feed.Handlers{
 		Committed: k.committed, SchemaChanged: k.schemaChanged, Published: k.publish, RolesChanged: k.rolesChanged,
 		Sending: k.sending, Beat: k.beat, Applied: k.cache.Applied, State: k.state,
 	})
-	k.standbys = standbys{cache: k.cache, feed: k.feed, clock: cache.SystemClock(), staleness: cfg.CacheStaleness, log: log}
+	k.standbys = standbys{cache: k.cache, feed: k.feed, clock: k.clock, staleness: cfg.CacheStaleness, log: log}
 	return k, nil
 }
 
@@ -402,7 +403,7 @@ func (k *caching) wrote(ctx context.Context, position uint64) {
 // await waits for a moment until all changes up to a position have come back, and reports whether they have.
 func (k *caching) await(ctx context.Context, position uint64) bool {
 	k.feed.Prompt()
-	now, patience := time.Now().UnixNano(), awaitOwn
+	now, patience := int64(k.clock()), awaitOwn
 	if now <= k.patient.Load() {
 		patience = 0
 	}
