@@ -156,7 +156,7 @@ func (k *caching) run(ctx context.Context, cfg Config) {
 		k.setProblem("cache-mode is ttl: nothing tells what changes; for exact answers of all other relations set it to auto, and run `slipstream cache install`")
 		return
 	}
-	const look = 30 * time.Second
+	const look = 10 * time.Second
 	told := ""
 	for {
 		possible, reason := preflight(ctx, cfg)

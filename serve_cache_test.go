@@ -203,7 +203,7 @@ func TestWhatIsNotKept(t *testing.T) {
 			t.Errorf("%s: %s, want %s", path, got, want)
 		}
 	}
-	if got := s.get("/item?select=id&id=eq.50", "Cache-Control: no-cache").Header.Get("Cache-Status"); got != `Slipstream; fwd=bypass; detail="the request says no-cache"` {
+	if got := s.get("/item?select=id&id=eq.50", "Cache-Control: no-cache").Header.Get("Cache-Status"); got != `Slipstream; fwd=request; detail="the request says no-cache"` {
 		t.Error(got)
 	}
 }

@@ -223,7 +223,7 @@ func TestReadsWithTokens(t *testing.T) {
 		writetoken.Key("else").Sign(writetoken.PlaceOf(here)): "brings a token that cannot be verified",
 	} {
 		got := b.get(path, "Consistency-Token: "+tokens)
-		got.check(t, 200, `[{"price":4711}]`, `Cache-Status: Slipstream; fwd=bypass; detail="`+because+`"`)
+		got.check(t, 200, `[{"price":4711}]`, `Cache-Status: Slipstream; fwd=request; detail="`+because+`"`)
 		b.get(path, "Consistency-Token: "+tokens, "Cache-Control: only-if-cached").check(t, 504, "")
 	}
 	if b.kept(path, "") != "hit" {

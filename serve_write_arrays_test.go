@@ -110,6 +110,16 @@ func TestArraysAreLikeDocuments(t *testing.T) {
 	}
 }
 
+// Of a row that a constraint refuses and a later one with a value that is too long, a document has the value looked at first.
+func TestArraysTellTheMistakeThatADocumentTells(t *testing.T) {
+	s := serve(t, scalarSQL)
+	row := `{"b":null,"v5":"x"},`
+	a := s.write("POST", "/scalar", `[{"b":2,"v5":null},`+strings.Repeat(row, 120)+`{"b":1,"v5":"123456"}]`)
+	if a.StatusCode != 400 || !strings.Contains(a.body, "22001") {
+		t.Errorf("%d %s", a.StatusCode, a.body)
+	}
+}
+
 // Which payloads are bound as arrays.
 func TestArraysAreUsed(t *testing.T) {
 	s := serve(t, scalarSQL, func(c *slipstream.Config) { c.DBPlanEnabled = true })

@@ -38,7 +38,7 @@ func TestMalformedIfNoneMatchIsForTheSource(t *testing.T) {
 	s.answer = func(w http.ResponseWriter, _ *http.Request, _ int64) { http.Error(w, "what?", 400) }
 	for _, none := range []string{"a", "", ",", `"a`, `"a" "b"`, `*, "a"`, `"a b"`, `w/"a"`, `'a'`} {
 		s.get(t, "/items", "If-None-Match: "+none).check(t, 400, "*",
-			`Cache-Status: Slipstream; fwd=bypass; detail="If-None-Match cannot be read"`)
+			`Cache-Status: Slipstream; fwd=request; detail="If-None-Match cannot be read"`)
 	}
 }
 

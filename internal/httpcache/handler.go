@@ -186,7 +186,7 @@ func (h *Handler) bypass(w http.ResponseWriter, r *http.Request, caller *auth.Ca
 	header := w.Header()
 	header["Cache-Control"] = control(caller)
 	if !h.options.Silent {
-		header["Cache-Status"] = []string{status("bypass", because)}
+		header["Cache-Status"] = []string{status(forwarded(kind), because)}
 	}
 	h.options.Source.ServeHTTP(w, r)
 }

@@ -45,7 +45,7 @@ func TestAge(t *testing.T) {
 			s.get(t, "/items", "Cache-Control: max-age=0").check(t, 200, "x", hit)
 		}
 	}
-	const older = `Cache-Status: Slipstream; fwd=bypass; detail="is older than the request's max-age"`
+	const older = `Cache-Status: Slipstream; fwd=request; detail="is older than the request's max-age"`
 	s.get(t, "/items", "Cache-Control: max-age=0").check(t, 200, "x", older, "Age:")
 	s.get(t, "/items", "Cache-Control: max-age=1").check(t, 200, "x", hit)
 	s.get(t, "/items", "Cache-Control: max-age=soon").check(t, 200, "x", hit)
@@ -58,7 +58,7 @@ func TestAge(t *testing.T) {
 
 func TestRequestDirectives(t *testing.T) {
 	s := newRig(t, "x")
-	const bypassed = `Cache-Status: Slipstream; fwd=bypass; detail="the request says no-cache"`
+	const bypassed = `Cache-Status: Slipstream; fwd=request; detail="the request says no-cache"`
 	s.get(t, "/items", "Cache-Control: only-if-cached").check(t, 504, "", "Cache-Control: no-store")
 	s.asked(t, 0)
 	s.get(t, "/items", "Cache-Control: no-store").check(t, 200, "x", bypassed)

@@ -155,7 +155,7 @@ func TestStaleIfError(t *testing.T) {
 	s.advance(time.Second)
 	s.send(t, "HEAD", "/limited").check(t, 200, "", strings.Replace(failed, "-5", "-6", 1), "Content-Length: 1")
 	s.asked(t, 3)
-	s.get(t, "/limited", "Cache-Control: no-cache").check(t, 503, "*", `Cache-Status: Slipstream; fwd=bypass; detail="the request says no-cache"`)
+	s.get(t, "/limited", "Cache-Control: no-cache").check(t, 503, "*", `Cache-Status: Slipstream; fwd=request; detail="the request says no-cache"`)
 	s.advance(time.Second)
 	s.get(t, "/limited", "Cache-Control: max-age=30").check(t, 503, "*", "Cache-Status: Slipstream; fwd=stale", "Age:")
 
@@ -217,8 +217,8 @@ func TestRequestDirectivesOfLimitedAnswers(t *testing.T) {
 		want                string
 	}{
 		{"min-fresh=10", 0, 0, 50 * time.Second, fresh(10)},
-		{"min-fresh=11", 0, 0, 50 * time.Second, `Cache-Status: Slipstream; fwd=bypass; detail="is not fresh for as long as the request's min-fresh"`},
-		{"max-age=49", 0, 0, 50 * time.Second, `Cache-Status: Slipstream; fwd=bypass; detail="is older than the request's max-age"`},
+		{"min-fresh=11", 0, 0, 50 * time.Second, `Cache-Status: Slipstream; fwd=request; detail="is not fresh for as long as the request's min-fresh"`},
+		{"max-age=49", 0, 0, 50 * time.Second, `Cache-Status: Slipstream; fwd=request; detail="is older than the request's max-age"`},
 		{"max-age=69", time.Hour, 0, 70 * time.Second, renewed},
 		{"max-age=70", time.Hour, 0, 70 * time.Second, fresh(-10)},
 		{"min-fresh=1", time.Hour, 0, 70 * time.Second, renewed},

@@ -39,7 +39,15 @@ func statusOfFailure(e *cache.Entry, code int) string {
 // fwdRequest is why a request goes by the cache that says no-cache.
 const fwdRequest = "the request says no-cache"
 
-// status tells why a request was forwarded: fwd=miss, perhaps with stored, or fwd=bypass with a reason.
+// forwarded is why a request goes by the cache, as in RFC 9211, section 2.2: because of what it says, or of what it is.
+func forwarded(kind string) string {
+	if kind == byRequest || kind == byToken {
+		return "request"
+	}
+	return "bypass"
+}
+
+// status tells why a request was forwarded: fwd=miss, perhaps with stored, or fwd=bypass or fwd=request with a reason.
 func status(forward, detail string) string {
 	switch detail {
 	case "":

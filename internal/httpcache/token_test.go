@@ -25,7 +25,7 @@ func withToken(s **rig) func(*httpcache.Options) {
 	}
 }
 
-const ahead = `Cache-Status: Slipstream; fwd=bypass; detail="is ahead"`
+const ahead = `Cache-Status: Slipstream; fwd=request; detail="is ahead"`
 
 func TestToken(t *testing.T) {
 	var s *rig
@@ -45,7 +45,7 @@ func TestToken(t *testing.T) {
 
 // What changes do not end may be older than any token, whoever has fetched it.
 func TestTokenAndLimits(t *testing.T) {
-	const unfollowed = `Cache-Status: Slipstream; fwd=bypass; detail="brings a token, and the answer is kept for a time whatever changes"`
+	const unfollowed = `Cache-Status: Slipstream; fwd=request; detail="brings a token, and the answer is kept for a time whatever changes"`
 	var s *rig
 	s = newRig(t, "[1]", withToken(&s))
 	s.get(t, "/limited", "After: 0").check(t, 200, "[1]", stored)

@@ -15,6 +15,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/slipstream-go/slipstream/internal/feed"
+	"github.com/slipstream-go/slipstream/internal/pgtest"
 )
 
 // TestChangesUnderReads changes, while many read, what those reads must not show any more: none that begins after staleness
@@ -204,6 +207,31 @@ func TestSuspended(t *testing.T) {
 		}
 	}
 	record(t, "B1", fmt.Sprintf("the program stopped %d times for longer than that, changes meanwhile, and a request that waits for its awakening", times), wrong)
+}
+
+// TestNoSlotIsFree has the server begin while all replication slots are taken: it works without its cache, says why, and
+// has it as soon as there is one.
+func TestNoSlotIsFree(t *testing.T) {
+	pgtest.Own(t, map[string]string{"wal_level": "logical", "max_replication_slots": "1"})
+	s := bare(t, registersSchema)
+	if err := feed.Install(t.Context(), s.dsn, s.login, nil); err != nil {
+		t.Fatal(err)
+	}
+	s.exec("select pg_create_physical_replication_slot('taken')")
+	s.run()
+	eventually(t, "it is said why", func() bool { return strings.Contains(s.CacheStatus().Reason, "replication slots are in use") })
+	for v := range 3 {
+		s.exec(fmt.Sprintf("update api.registers set v = %d where id = 1", v+10))
+		if a := s.get("/registers?id=eq.1&select=v"); a.hit() || a.body != fmt.Sprintf(`[{"v":%d}]`, v+10) {
+			t.Errorf("%v %s", a.Header["Cache-Status"], a.body)
+		}
+	}
+	s.exec("select pg_drop_replication_slot('taken')")
+	s.open()
+	s.get("/registers?id=eq.1&select=v")
+	if a := s.get("/registers?id=eq.1&select=v"); !a.hit() || a.body != `[{"v":12}]` {
+		t.Errorf("%v %s", a.Header["Cache-Status"], a.body)
+	}
 }
 
 func freePort(t *testing.T) int {

@@ -3,6 +3,7 @@ package rest
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,12 +29,19 @@ func (x *exchange) readBody() error {
 	return err
 }
 
-// againAsJSON reports whether a write has failed that had its payload bound as arrays, because of the values: of several
-// wrong ones, and of other reasons to refuse it, clients are to hear first what they hear of a payload that is not.
+// againAsJSON reports whether a write has failed that had its payload bound as arrays, because of what it would write. All
+// values of a document are looked at before its first row is written, and of several reasons to refuse a write, clients are to
+// hear first what they hear of a document.
 func (x *exchange) againAsJSON(err error) bool {
 	var refused *pg.Error
-	return x.arrays && errors.As(err, &refused) && strings.HasPrefix(refused.Code, "22")
+	return x.arrays && errors.As(err, &refused) && slices.ContainsFunc(refusals[:], func(class string) bool {
+		return strings.HasPrefix(refused.Code, class)
+	})
 }
+
+// refusals are the classes of errors by which values, constraints, rights and policies, checks of views, and triggers refuse
+// a write.
+var refusals = [...]string{"22", "23", "42", "44", "P0"}
 
 var writeFormats = []int16{plan.WrittenBody: 1, plan.WrittenInserted: 0}
 
