@@ -47,17 +47,7 @@ func TestNotifyDropsByTable(t *testing.T) {
 		{"truncated", "/note?select=body", "update part set n = 9", "truncate item cascade", `[]`, ann},
 	} {
 		t.Run(tc.what, func(t *testing.T) {
-			keep := func() {
-				eventually(t, "it is kept", func() bool { return s.kept(tc.path, tc.token) == "hit" })
-			}
-			other := func() {
-				s.exec("set search_path to api;" + tc.unrelated)
-				s.settle()
-			}
-			if !outlives(keep, other, func() bool { return s.kept(tc.path, tc.token) == "hit" }) {
-				t.Errorf("it is gone after %s", tc.unrelated)
-			}
-			keep()
+			s.keepsThrough(t, tc.path, tc.token, tc.unrelated)
 			s.exec("set search_path to api;" + tc.related)
 			s.settle()
 			if body, status := s.cachedGet(tc.path, tc.token); body != tc.want {

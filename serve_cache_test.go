@@ -107,17 +107,7 @@ func TestAnswersAreKeptUntilTheyAreWrong(t *testing.T) {
 		{"a truncated table", "/note?select=body&item_id=eq.2", "update item set name = 'z' where id = 8", "truncate note", ann},
 	} {
 		t.Run(tc.what, func(t *testing.T) {
-			keep := func() {
-				eventually(t, "it is kept", func() bool { return s.kept(tc.path, tc.token) == "hit" })
-			}
-			other := func() {
-				s.exec("set search_path to api;" + tc.unrelated)
-				s.settle()
-			}
-			if !outlives(keep, other, func() bool { return s.kept(tc.path, tc.token) == "hit" }) {
-				t.Errorf("it is gone after %s", tc.unrelated)
-			}
-			keep()
+			s.keepsThrough(t, tc.path, tc.token, tc.unrelated)
 			before, _ := s.cachedGet(tc.path, tc.token)
 			s.exec("set search_path to api;" + tc.related)
 			s.settle()
@@ -127,6 +117,21 @@ func TestAnswersAreKeptUntilTheyAreWrong(t *testing.T) {
 			}
 		})
 	}
+}
+
+// keepsThrough fails the test if a change drops an answer that it does not concern. In the end, the answer is kept.
+func (s *site) keepsThrough(t *testing.T, path, token, unrelated string) {
+	t.Helper()
+	hit := func() bool { return s.kept(path, token) == "hit" }
+	keep := func() { eventually(t, "it is kept", hit) }
+	change := func() {
+		s.exec("set search_path to api;" + unrelated)
+		s.settle()
+	}
+	if !outlives(keep, change, hit) {
+		t.Errorf("it is gone after %s", unrelated)
+	}
+	keep()
 }
 
 // settle waits until all that was committed has arrived, by a row of its own that comes last.

@@ -122,6 +122,34 @@ func (g *registers) watch(ctx context.Context, seed uint64) (c registerTally) {
 	return c
 }
 
+// during has writers count registers up, and four readers watch them, while something is done.
+func (g *registers) during(writers int, do func()) (all registerTally) {
+	g.t.Helper()
+	seed := seedOf(g.t)
+	ctx, cancel := context.WithCancel(g.t.Context())
+	var counting, reading sync.WaitGroup
+	for i := range writers {
+		counting.Go(func() { g.increase(ctx, seed+uint64(i)) })
+	}
+	var mu sync.Mutex
+	for i := range 4 {
+		reading.Go(func() {
+			c := g.watch(ctx, seed+uint64(i))
+			mu.Lock()
+			defer mu.Unlock()
+			all.add(c)
+		})
+	}
+	do()
+	cancel()
+	counting.Wait()
+	reading.Wait()
+	if all.hits < all.reads/20 {
+		g.t.Errorf("only %d of %d reads were hits: nothing was tried", all.hits, all.reads)
+	}
+	return all
+}
+
 // TestRegisters reads counters while others count them up, over a network that stands still now and then for longer than
 // answers may be old: then the cache must not be asked.
 func TestRegisters(t *testing.T) {
@@ -130,47 +158,26 @@ func TestRegisters(t *testing.T) {
 
 func readRegisters(t *testing.T, s *site, promise string) {
 	t.Helper()
-	const writers, readers = 4, 4
-	seed := seedOf(t)
 	network, through := through(t, s.config.DBURI)
 	s.config.CacheDBURI = through
 	s.start()
 	g := &registers{site: s}
-	ctx, cancel := context.WithCancel(t.Context())
-	var counting, reading sync.WaitGroup
-	for i := range writers {
-		counting.Go(func() { g.increase(ctx, seed+uint64(i)) })
-	}
-	var mu sync.Mutex
-	var all registerTally
-	for i := range readers {
-		reading.Go(func() {
-			c := g.watch(ctx, seed+uint64(i))
-			mu.Lock()
-			defer mu.Unlock()
-			all.add(c)
-		})
-	}
 	stalls := scale(2, 60)
-	for range stalls {
-		pause(t, 2*time.Second)
-		network.freeze(true)
-		pause(t, 2*time.Second)
-		network.freeze(false)
-		s.open()
-	}
-	cancel()
-	counting.Wait()
-	reading.Wait()
+	all := g.during(4, func() {
+		for range stalls {
+			pause(t, 2*time.Second)
+			network.freeze(true)
+			pause(t, 2*time.Second)
+			network.freeze(false)
+			s.open()
+		}
+	})
 	writes := 0
 	for i := range g.histories {
 		writes += len(g.histories[i].writes)
 	}
 	record(t, promise, fmt.Sprintf("%d commits to 16 registers, %d reads, of them %d hits%s; %d times the feed's network stood still for 2 s; "+
 		"the oldest hit was %v behind", writes, all.reads, all.hits, s.filled(), stalls, all.oldest.Round(time.Millisecond)), all.wrong)
-	if all.hits < all.reads/20 {
-		t.Errorf("only %d of %d reads were hits: nothing was tried", all.hits, all.reads)
-	}
 }
 
 // TestOwnWrites counts registers up through the server, and reads each right after the answer, while the feed's network
