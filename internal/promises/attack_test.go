@@ -120,6 +120,7 @@ func TestNothingOld(t *testing.T) {
 			"/a?select=id,b(id)", `insert into api.ab values (1, 2)`},
 	} {
 		t.Run(tc.what, func(t *testing.T) {
+			t.Parallel() // they wait most of the time
 			s := serve(t, "create table registers (id int primary key);"+tc.sql)
 			s.get(tc.path)
 			before := s.get(tc.path)
