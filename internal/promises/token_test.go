@@ -196,6 +196,29 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+// TestTokensBesideAStandby has both instances fill their caches from a standby, whose replay stands still now and then. As
+// answers may be old here, it is not left alone for that: each of its answers is looked at.
+func TestTokensBesideAStandby(t *testing.T) {
+	seed := seedOf(t)
+	s := prepare(t, tokenSchema).beside(pgtest.Standby(t))
+	g := twice(t, s, func(*site) {})
+	stalls := scale(2, 100)
+	g.during(seed, func() {
+		for range stalls {
+			pause(t, time.Second)
+			s.replica.Pause()
+			pause(t, time.Second)
+			s.replica.Resume()
+		}
+	})
+	c := g.tally
+	record(t, "B3", fmt.Sprintf("%d writes by two instances and %d reads of them by either with the token, of them %d hits; %d times the replay of a standby "+
+		"that both fill from stood still for 1 s%s", c.writes, c.reads, c.hits, stalls, s.filled()), c.wrong)
+	if c.hits < c.reads/20 {
+		t.Errorf("%+v: nothing was tried", c)
+	}
+}
+
 // TestTokensAfterPromotion has a standby take over, also one whose replay was paused until then. All that was acknowledged
 // had reached it.
 func TestTokensAfterPromotion(t *testing.T) {
