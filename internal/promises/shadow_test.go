@@ -81,7 +81,7 @@ func holdAgainst(t *testing.T, site *site, promise string, wanted int) {
 // round has all of them work at the same time: in every third one beside a change of the schema, and in every fourth with
 // commits that stall.
 func (s *shadow) round() {
-	const readers, burst, stalled = 3, 150, 15
+	const readers, stalled = 3, 15
 	for range len(s.pool) / 10 { // new requests come in
 		s.pool[s.random.IntN(len(s.pool))] = s.random.read()
 	}
@@ -90,7 +90,7 @@ func (s *shadow) round() {
 	for i := range readers {
 		reading.Go(func() { keepReading(s.site, s.pool, i, &over) })
 	}
-	relieve, transactions := func() {}, burst
+	relieve, transactions := func() {}, scale(150, 600)
 	if s.tally.rounds%4 == 3 {
 		relieve, transactions = stallCommits(s.site), stalled
 	}
