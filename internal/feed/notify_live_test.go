@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"maps"
-	"math/rand/v2"
 	"net"
 	"slices"
 	"strings"
@@ -37,19 +35,7 @@ func liveWithoutWaiting(t *testing.T) {
 // The promise, as in TestThePromise.
 func notifiedPromise(t *testing.T) {
 	f := listen(t, "create table item (id int primary key, n int)")
-	acknowledged := map[uint32]time.Duration{}
-	var mu sync.Mutex
-	var writers sync.WaitGroup
-	for i := range 4 {
-		conn := connect(t, f.dsn)
-		writers.Go(func() {
-			mine := write(t, conn, rand.New(rand.NewPCG(2, uint64(i))), f.clock)
-			mu.Lock()
-			defer mu.Unlock()
-			maps.Copy(acknowledged, mine)
-		})
-	}
-	writers.Wait()
+	acknowledged := f.writeAtOnce(2)
 	end := f.clock()
 	delivered, beats := map[uint32]bool{}, 0
 	f.await("the last heartbeat", func(e event) bool {

@@ -50,23 +50,30 @@ func write(t *testing.T, conn *pg.Conn, random *rand.Rand, clock func() time.Dur
 	return acknowledged
 }
 
-// The promise, under concurrent writers: when a heartbeat comes back, what was acknowledged before it was sent has been
-// delivered, and so has all that its snapshot saw; and the events amount to the table.
-func TestThePromise(t *testing.T) {
-	f := follow(t, database(t, "create table item (id int primary key, n int)"))
+// writeAtOnce has four writers work at the same time, and returns when each of their transactions was acknowledged.
+func (f *follower) writeAtOnce(seed uint64) map[uint32]time.Duration {
+	f.t.Helper()
 	acknowledged := map[uint32]time.Duration{}
 	var mu sync.Mutex
 	var writers sync.WaitGroup
-	for i := range 4 {
-		conn := connect(t, f.dsn)
+	for i := range uint64(4) {
+		conn := connect(f.t, f.dsn)
 		writers.Go(func() {
-			mine := write(t, conn, rand.New(rand.NewPCG(1, uint64(i))), f.clock)
+			mine := write(f.t, conn, rand.New(rand.NewPCG(seed, i)), f.clock)
 			mu.Lock()
 			defer mu.Unlock()
 			maps.Copy(acknowledged, mine)
 		})
 	}
 	writers.Wait()
+	return acknowledged
+}
+
+// The promise, under concurrent writers: when a heartbeat comes back, what was acknowledged before it was sent has been
+// delivered, and so has all that its snapshot saw; and the events amount to the table.
+func TestThePromise(t *testing.T) {
+	f := follow(t, database(t, "create table item (id int primary key, n int)"))
+	acknowledged := f.writeAtOnce(1)
 	end := f.clock()
 	delivered, rows, beats := map[uint32]bool{}, map[string]string{}, 0
 	f.await("the last heartbeat", func(e event) bool {
