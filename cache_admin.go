@@ -110,7 +110,12 @@ func adminBody(r *http.Request, into any) error {
 		return &apierr.Error{Code: "SLIP117", Message: "The body is not JSON", Hint: "Send Content-Type: application/json",
 			Status: http.StatusUnsupportedMediaType}
 	}
-	decoder := json.NewDecoder(io.LimitReader(r.Body, most))
+	return decodeOne(io.LimitReader(r.Body, most), into)
+}
+
+// decodeOne reads one JSON object and nothing else.
+func decodeOne(from io.Reader, into any) error {
+	decoder := json.NewDecoder(from)
 	decoder.DisallowUnknownFields()
 	decoder.UseNumber()
 	if err := decoder.Decode(into); err != nil {

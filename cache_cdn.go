@@ -67,6 +67,18 @@ func (p *purging) learn(catalog *rest.Catalog, policies plan.Policies) {
 	p.purger.Purge(all...)
 }
 
+// all is called when everything was purged here.
+func (p *purging) all() {
+	if p == nil {
+		return
+	}
+	if tags := p.tags.Load(); tags != nil {
+		for _, some := range *tags {
+			p.purger.Purge(some...)
+		}
+	}
+}
+
 // changed is called when a table has changed, and the cache knows.
 func (p *purging) changed(table uint32) {
 	if p == nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/slipstream-go/slipstream/cache"
 	"github.com/slipstream-go/slipstream/internal/pg"
@@ -40,9 +41,63 @@ func (p CachePurge) check() error {
 	return nil
 }
 
-// PurgeCache drops answers that are kept. Changes in the database do so by themselves; this is for what they do not tell.
-// What is wrong with p is an error that a client can be told.
+// PurgeCache drops answers that are kept, here and in all servers on this database that listen on db-channel. Changes in the
+// database do so by themselves; this is for what they do not tell. What is wrong with p is an error that a client can be
+// told. After any other error, what was dropped here may still be kept elsewhere.
 func (s *Server) PurgeCache(ctx context.Context, p CachePurge) error {
+	order, err := p.order()
+	if err != nil {
+		return err
+	}
+	if err := s.purge(ctx, p); err != nil {
+		return err
+	}
+	cfg := s.current.Load().config
+	if cfg.DisableChannel {
+		return nil
+	}
+	err = s.db.Catalog(ctx, func(q pg.Querier) error {
+		var sent int
+		return one(ctx, q, "select 1 from pg_notify($1, $2)", []any{cfg.DBChannel, order}, &sent)
+	})
+	if err != nil {
+		return fmt.Errorf("tell the other servers of the purge: %w", err)
+	}
+	return nil
+}
+
+// purgeOrder is what begins a notification that orders a purge; CachePurge as JSON follows.
+const purgeOrder = "purge cache "
+
+// order is the notification for other servers.
+func (p CachePurge) order() (string, error) {
+	const most = 7999 // bytes of a notification
+	text, err := json.Marshal(p)
+	if err != nil || len(purgeOrder)+len(text) > most {
+		return "", errAdmin("The key cannot be sent to the other servers", "Give texts, numbers, true, false or null, of 7 kB together")
+	}
+	return purgeOrder + string(text), nil
+}
+
+// purgeOrdered does what another server, or a program in the database, has ordered. Where it cannot be known what that is,
+// all is dropped.
+func (s *Server) purgeOrdered(ctx context.Context, text string) {
+	if s.caching == nil {
+		return
+	}
+	var p CachePurge
+	err := decodeOne(strings.NewReader(text), &p)
+	if err == nil {
+		err = s.purge(ctx, p)
+	}
+	if err != nil {
+		s.log.WarnContext(ctx, "the whole cache is purged, as an order to purge could not be followed", "order", text, "error", err)
+		s.caching.cache.PurgeAll()
+	}
+}
+
+// purge drops answers that are kept here, and by caches on the way.
+func (s *Server) purge(ctx context.Context, p CachePurge) error {
 	if err := p.check(); err != nil {
 		return err
 	}
@@ -52,6 +107,7 @@ func (s *Server) PurgeCache(ctx context.Context, p CachePurge) error {
 	c := s.caching.cache
 	if p.All {
 		c.PurgeAll()
+		s.caching.purging.all()
 		return nil
 	}
 	return s.db.Catalog(ctx, func(q pg.Querier) error {
@@ -59,13 +115,17 @@ func (s *Server) PurgeCache(ctx context.Context, p CachePurge) error {
 		if err != nil {
 			return err
 		}
-		if len(p.Key) == 0 {
+		if len(p.Key) > 0 {
+			err = purgeRow(ctx, q, c, tables, p)
+		} else {
 			for _, t := range tables {
 				c.PurgeTable(cache.Table(t))
 			}
-			return nil
 		}
-		return purgeRow(ctx, q, c, tables, p)
+		for _, t := range tables {
+			s.caching.purging.changed(t)
+		}
+		return err
 	})
 }
 

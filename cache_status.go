@@ -110,6 +110,14 @@ func (s *Server) watchCache() error {
 			Stored: st.Stored, Invalidated: st.Invalidated, Evicted: st.Evicted, Entries: st.Entries, Bytes: st.Bytes,
 			Lag: time.Duration(st.LagMilliseconds) * time.Millisecond,
 		}
+		if s.caching != nil {
+			stats.Followers = s.caching.feed.Status().Followers
+		}
+		for _, b := range st.Standbys {
+			stats.Standbys = append(stats.Standbys, telemetry.StandbyStats{
+				Name: b.Name, Fills: b.Fills, Lag: time.Duration(b.LagMilliseconds) * time.Millisecond, Used: b.Used, Discarded: b.Discarded,
+			})
+		}
 		if shared := st.Shared; shared != nil {
 			stats.Hits["l2"], stats.Refused = shared.Hits, shared.Refused
 			stats.Offered = map[string]uint64{"sent": shared.Sent, "dropped": shared.Dropped, "failed": shared.Failed}

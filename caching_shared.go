@@ -47,7 +47,7 @@ func (c Config) followable(problems []feed.Problem) []feed.Problem {
 // describeFeed says how the log is followed; empty while it is not.
 func describeFeed(st feed.Status) string {
 	switch {
-	case st.State != feed.Live:
+	case st.State != feed.Live, st.Slot == "" && st.Leader == "": // in the mode notify there is none
 		return ""
 	case st.Leader != "":
 		return "follows " + st.Leader

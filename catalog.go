@@ -2,6 +2,7 @@ package slipstream
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -158,16 +159,19 @@ func (s *Server) keepCatalog(ctx context.Context) {
 }
 
 // notifications handles NOTIFY on db-channel: "reload schema" or an empty payload reload the schema and the
-// settings in the database, "reload config" does what OnConfigReload says, which is nothing more by default.
+// settings in the database, "reload config" does what OnConfigReload says, which is nothing more by default, and "purge
+// cache" with a CachePurge drops answers.
 func (s *Server) notifications(ctx context.Context) pg.ListenHandlers {
 	return pg.ListenHandlers{
-		// What was notified while nobody listened is lost, so the schema may have changed.
+		// What was notified while nobody listened is lost, so the schema may have changed. Reading it empties the cache.
 		Connected: s.requestReload,
 		Notified: func(payload string) {
-			switch payload {
-			case "", "reload schema":
+			switch order, isPurge := strings.CutPrefix(payload, purgeOrder); {
+			case isPurge:
+				s.purgeOrdered(ctx, order)
+			case payload == "" || payload == "reload schema":
 				s.requestReload()
-			case "reload config":
+			case payload == "reload config":
 				if f := s.onReload.Load(); f != nil {
 					(*f)(ctx)
 				} else {

@@ -202,7 +202,7 @@ func reloadOptions() []option {
 		{
 			name: "db-channel", defaultText: "pgrst",
 			bind: func(c *Config) value { return (*text)(&c.DBChannel) },
-			doc:  "Notification channel: `NOTIFY pgrst, 'reload schema'` and `'reload config'`.",
+			doc:  "Notification channel: `NOTIFY pgrst, 'reload schema'`, `'reload config'` and `'purge cache {\"table\": \"api.rates\"}'`.",
 		},
 		{
 			name: "db-channel-enabled", defaultText: "true",

@@ -276,6 +276,71 @@ func TestPurge(t *testing.T) {
 	}
 }
 
+// Whoever is told of a purge, a server or by SQL, all that listen on the channel have it done.
+func TestPurgeIsForAllInstances(t *testing.T) {
+	listening := func(c *slipstream.Config) { c.DisableChannel, c.DBPool = false, 2 }
+	for mode, s := range map[string]*site{
+		"wal": serveCached(t, cachedItems, listening),
+		"ttl": serve(t, cachedItems, listening, everything, modeTTL),
+	} {
+		t.Run(mode, func(t *testing.T) { s.purgesWith(t, mode) })
+	}
+}
+
+func (s *site) purgesWith(t *testing.T, mode string) {
+	other := *s
+	other.t = t
+	other.run()
+	other.ready()
+	eventually(t, "the other's cache is open", func() bool { return other.CacheStatus().Mode == mode })
+	both := []*site{s, &other}
+	verdict := func(path, want string) {
+		t.Helper()
+		for _, one := range both {
+			eventually(t, "a "+want+" of "+path, func() bool {
+				if want == "hit" {
+					one.get(path)
+				}
+				return one.explain(path, nil).Verdict == want
+			})
+		}
+	}
+	post := func(order string) func() {
+		return func() { s.askAdmin("POST", "/cache/purge", order).check(t, 200, `{"purged":true}`+"\n") }
+	}
+	notify := func(order string) func() {
+		return func() { s.exec("notify pgrst, 'purge cache " + order + "'") }
+	}
+	for _, c := range []struct {
+		order       func()
+		drops, left string // "/" is never kept
+	}{
+		{post(`{"table": "api.item", "key": {"id": 1}}`), "/item?id=eq.1", "/maker"},
+		{post(`{"tag": "api.maker"}`), "/maker", "/item?id=eq.2"},
+		{notify(`{"table": "api.item", "key": {"id": 2}}`), "/item?id=eq.2", "/maker"},
+		{post(`{"all": true}`), "/item?id=eq.1", "/"},
+		{notify(`of everything`), "/item?id=eq.2", "/"}, // it cannot be known what that was to be
+		{notify(`{"table": "api.nowhere"}`), "/maker", "/"},
+	} {
+		for _, path := range []string{c.drops, c.left} {
+			if path != "/" {
+				verdict(path, "hit")
+			}
+		}
+		c.order()
+		verdict(c.drops, "miss")
+		for _, one := range both {
+			if e := one.explain(c.left, nil); c.left != "/" && e.Verdict != "hit" {
+				t.Errorf("%s is a %s, too", c.left, e.Verdict)
+			}
+		}
+	}
+	a := s.askAdmin("POST", "/cache/purge", `{"table": "api.item", "key": {"name": "`+strings.Repeat("x", 8000)+`"}}`)
+	if a.StatusCode != 400 || !strings.Contains(a.body, "cannot be sent to the other servers") {
+		t.Errorf("a large key: %d %s", a.StatusCode, a.body)
+	}
+}
+
 func TestCacheAdminRefuses(t *testing.T) {
 	s := serveCached(t, cachedItems)
 	for order, want := range map[string]string{

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -209,7 +210,7 @@ func TestReadsWithTokens(t *testing.T) {
 		eventually(t, what+" is served from the cache of another instance", func() bool {
 			got := b.get(path, "Consistency-Token: "+tokens)
 			got.check(t, 200, `[{"price":4711}]`)
-			return strings.Contains(got.Header.Get("Cache-Status"), "hit")
+			return strings.Contains(got.Header.Get("Cache-Status"), "hit") && explained(t, b, path, tokens).Verdict == "hit"
 		})
 	}
 	for tokens, because := range map[string]string{
@@ -225,10 +226,25 @@ func TestReadsWithTokens(t *testing.T) {
 		got := b.get(path, "Consistency-Token: "+tokens)
 		got.check(t, 200, `[{"price":4711}]`, `Cache-Status: Slipstream; fwd=request; detail="`+because+`"`)
 		b.get(path, "Consistency-Token: "+tokens, "Cache-Control: only-if-cached").check(t, 504, "")
+		if e := explained(t, b, path, tokens); e.Verdict != "bypass" || e.Kind != "token" || e.Because != because {
+			t.Errorf("explained as %+v, not %q", e, because)
+		}
 	}
 	if b.kept(path, "") != "hit" {
 		t.Error("without a token it is not served from the cache")
 	}
+}
+
+// explained is what is said of a GET with a token.
+func explained(t *testing.T, s site, path, tokens string) slipstream.CacheExplanation {
+	t.Helper()
+	r := httptest.NewRequest(http.MethodGet, path, nil)
+	r.Header.Set("Consistency-Token", tokens)
+	e, err := s.ExplainCache(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
 }
 
 // A handler's kept values are for requests with a token as answers of the data API are.

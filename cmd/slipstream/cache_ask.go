@@ -158,7 +158,8 @@ func cachePurgeCommand() *cobra.Command {
 		Use:   "purge",
 		Short: "Have a running server drop answers that it keeps",
 		Long: "Have a running server with this configuration drop answers that it keeps. Changes in the database do so by\n" +
-			"themselves; this is for what they do not tell. Other servers on the same database are not asked.",
+			"themselves; this is for what they do not tell. Other servers on the same database do the same, if they\n" +
+			"listen on its channel (db-channel-enabled).",
 		Args: noArguments,
 	}
 	cmd.Flags().BoolVar(&order.All, "all", false, "drop everything")

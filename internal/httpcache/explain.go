@@ -17,12 +17,14 @@ type Explanation struct {
 	Refused cache.Miss
 }
 
-// Explain looks at a GET whose caller is known. It answers nothing and changes nothing, not even counts.
+// Explain looks at a GET whose caller is known. It answers nothing and changes nothing, not even counts. For a token it
+// may wait for a moment, as an answer does.
 func (h *Handler) Explain(r *http.Request) Explanation {
-	if requestDirectives(r.Header).noCache {
-		return Explanation{Kind: byRequest, Because: fwdRequest}
-	}
 	var e Explanation
+	asks := requestDirectives(r.Header)
+	if e.Kind, e.Because = h.declines(r, &asks); e.Because != "" {
+		return e
+	}
 	e.Key, e.Shape = h.find(r)
 	if !h.options.Cache.IsOpen() && !e.Shape.Limited() {
 		e.Kind, e.Because = byClosed, "nothing is cached now but what is kept for a time"
@@ -31,8 +33,12 @@ func (h *Handler) Explain(r *http.Request) Explanation {
 	if e.Kind, e.Because = e.Shape.Bypass(); e.Because != "" {
 		return e
 	}
-	if e.Entry, e.Refused = h.options.Cache.Inspect(e.Key); e.Entry == nil {
+	e.Entry, e.Refused = h.options.Cache.Inspect(e.Key)
+	switch {
+	case e.Entry == nil:
 		e.Kind, e.Because = e.Shape.Unfollowed()
+	case !asks.mayHave(e.Entry):
+		e.Kind, e.Because = byToken, unfollowed
 	}
 	return e
 }

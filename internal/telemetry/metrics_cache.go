@@ -21,6 +21,17 @@ type CacheStats struct {
 	Bytes            uint64
 	// Lag is how long ago the present state was certain; negative where it is not.
 	Lag time.Duration
+	// Followers is how many instances read the log through this one.
+	Followers int
+	Standbys  []StandbyStats
+}
+
+// StandbyStats is what a standby does for the cache.
+type StandbyStats struct {
+	Name            string
+	Fills           bool // answers that are to be kept are read from it now
+	Lag             time.Duration
+	Used, Discarded uint64
 }
 
 // WatchCache has stats asked at every scrape. A second cache is an error.
@@ -45,6 +56,10 @@ func (m *Metrics) WatchCache(stats func() CacheStats) error {
 		entries:     desc("entries", "Answers that are kept."),
 		bytes:       desc("bytes", "Memory that answers take, with all that belongs to them."),
 		lag:         desc("feed_lag_seconds", "How long ago the present state was certain; NaN while it is not."),
+		followers:   desc("feed_followers", "Instances that read the log through this one."),
+		fills:       desc("standby_fills", "1 while answers that are to be kept are read from the standby.", "standby"),
+		replay:      desc("standby_lag_seconds", "For how long the standby has not replayed what the cache knows.", "standby"),
+		answers:     desc("standby_answers_total", "Answers that were read from the standby, and those that the primary had to give after all.", "standby", "result"),
 	})
 }
 
@@ -54,10 +69,14 @@ type cacheCollector struct {
 	mode, hits, misses, stored, rejected      *prometheus.Desc
 	invalidated, evicted, entries, bytes, lag *prometheus.Desc
 	refused, offered                          *prometheus.Desc
+	followers, fills, replay, answers         *prometheus.Desc
 }
 
 func (c *cacheCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.mode, c.hits, c.misses, c.stored, c.rejected, c.invalidated, c.evicted, c.entries, c.bytes, c.lag, c.refused, c.offered} {
+	for _, d := range []*prometheus.Desc{
+		c.mode, c.hits, c.misses, c.stored, c.rejected, c.invalidated, c.evicted, c.entries, c.bytes, c.lag, c.refused, c.offered,
+		c.followers, c.fills, c.replay, c.answers,
+	} {
 		ch <- d
 	}
 }
@@ -72,12 +91,15 @@ func (c *cacheCollector) Collect(ch chan<- prometheus.Metric) {
 			send(d, prometheus.CounterValue, float64(n), label)
 		}
 	}
-	for _, mode := range []string{"wal", "notify", "ttl", "none", "off"} {
-		is := 0.0
-		if mode == s.Mode {
-			is = 1
+	whether := func(d *prometheus.Desc, is bool, label string) {
+		n := 0.0
+		if is {
+			n = 1
 		}
-		send(c.mode, prometheus.GaugeValue, is, mode)
+		send(d, prometheus.GaugeValue, n, label)
+	}
+	for _, mode := range []string{"wal", "notify", "ttl", "none", "off"} {
+		whether(c.mode, mode == s.Mode, mode)
 	}
 	by(c.hits, s.Hits)
 	by(c.misses, s.Misses)
@@ -94,6 +116,13 @@ func (c *cacheCollector) Collect(ch chan<- prometheus.Metric) {
 		lag = s.Lag.Seconds()
 	}
 	send(c.lag, prometheus.GaugeValue, lag)
+	send(c.followers, prometheus.GaugeValue, float64(s.Followers))
+	for _, b := range s.Standbys {
+		whether(c.fills, b.Fills, b.Name)
+		send(c.replay, prometheus.GaugeValue, b.Lag.Seconds(), b.Name)
+		send(c.answers, prometheus.CounterValue, float64(b.Used), b.Name, "used")
+		send(c.answers, prometheus.CounterValue, float64(b.Discarded), b.Name, "discarded")
+	}
 }
 
 func newCacheStale(reg *prometheus.Registry) *prometheus.CounterVec {

@@ -189,7 +189,8 @@ func TestCacheMetrics(t *testing.T) {
 	stats := telemetry.CacheStats{
 		Mode: "wal", Hits: map[string]uint64{"l1": 7, "l2": 8}, Misses: map[string]uint64{"absent": 2}, Rejected: map[string]uint64{"changed": 1},
 		Stored: 3, Invalidated: 4, Evicted: 5, Entries: 6, Bytes: 1000, Lag: 20 * time.Millisecond,
-		Refused: map[string]uint64{"early": 9}, Offered: map[string]uint64{"sent": 10},
+		Refused: map[string]uint64{"early": 9}, Offered: map[string]uint64{"sent": 10}, Followers: 2,
+		Standbys: []telemetry.StandbyStats{{Name: "b:5432", Fills: true, Lag: 30 * time.Millisecond, Used: 11, Discarded: 12}},
 	}
 	if err := m.WatchCache(func() telemetry.CacheStats { return stats }); err != nil {
 		t.Fatal(err)
@@ -213,6 +214,11 @@ func TestCacheMetrics(t *testing.T) {
 		`slipstream_cache_entries 6`,
 		`slipstream_cache_bytes 1000`,
 		`slipstream_cache_feed_lag_seconds 0.02`,
+		`slipstream_cache_feed_followers 2`,
+		`slipstream_cache_standby_fills{standby="b:5432"} 1`,
+		`slipstream_cache_standby_lag_seconds{standby="b:5432"} 0.03`,
+		`slipstream_cache_standby_answers_total{result="used",standby="b:5432"} 11`,
+		`slipstream_cache_standby_answers_total{result="discarded",standby="b:5432"} 12`,
 	)
 	stats.Mode, stats.Lag = "none", -1
 	wantLines(t, scrape(t, m), `slipstream_cache_mode{mode="wal"} 0`, `slipstream_cache_mode{mode="none"} 1`, `slipstream_cache_feed_lag_seconds NaN`)
