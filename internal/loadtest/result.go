@@ -31,15 +31,18 @@ type Result struct {
 // Row counts requests.
 type Row struct {
 	Name string
-	// Due is how many were to be sent, Sent how many were, and Good how many answers were right.
+	// Due is how many were to be sent, Sent how many were, and Good how many answers were right. What could not be sent before its
+	// phase was over is not sent; it has no shape, so that it is missing from the Due of Shapes and Groups. A request for which no
+	// connection could be opened counts as sent.
 	Due, Sent, Good uint64
 	// Errors counts all other answers and those that never came, by kind: what Shape.Check has said, "timeout", "refused", "reset",
-	// "cut off", "not HTTP", "tls", "dial".
+	// "cut off", "not HTTP", "too large", "tls", "dial".
 	Errors map[string]uint64
-	// Latency of the answers that came, right or wrong, from when the request was due, in microseconds. Own counts from when it
-	// was sent instead, as tools with a closed loop do.
+	// Latency of the answers that came, right or wrong, from when the request was due, in microseconds, with three digits, up to an
+	// hour. Own counts from when it was sent instead, as tools with a closed loop do. A timeout counts with the time that was
+	// waited, as leaving it out would make a server look faster the slower it is; other errors are only in Errors.
 	Latency, Own *hdrhistogram.Histogram
-	// BytesIn and BytesOut are what went over the connections.
+	// BytesIn and BytesOut are what went over the connections; over HTTP/2, what bodies had.
 	BytesIn, BytesOut uint64
 }
 
@@ -68,14 +71,14 @@ type Generator struct {
 	// Late is how long after they were due requests were sent though a connection was free, in microseconds: the generator's own
 	// fault.
 	Late *hdrhistogram.Histogram
-	// Waited is how many were sent late as all connections were busy.
+	// Waited is how many were sent more than a millisecond late as no connection was free: all were busy, or being opened.
 	Waited uint64
-	// Connections is the most that were open at once, Opened how many were in all.
+	// Connections is the most that were open at once, Opened how many were opened in all.
 	Connections, Opened uint64
 	// CPU is the processor time that the process has taken, Cores how many it may use.
 	CPU   time.Duration
 	Cores int
-	// Bottleneck says why the figures are the generator's and not the server's, and what to do about it; empty if they are not.
+	// Bottleneck says, by the rules in bottleneck.go, why the figures are the generator's and not the server's, and what to do about it; empty if they are not.
 	Bottleneck string
 }
 

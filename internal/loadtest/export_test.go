@@ -1,0 +1,42 @@
+package loadtest
+
+import (
+	"context"
+	"time"
+)
+
+// RunVirtual is Run with Go's timers, which are exact in a bubble of testing/synctest.
+func RunVirtual(ctx context.Context, l Load) (*Result, error) { return run(ctx, l, newTimerAlarm) }
+
+// Times are all times at which a phase's requests are due.
+func Times(p Phase, spacing Arrivals, seed uint64) []time.Duration {
+	var all []time.Duration
+	a := newArrivals(p, spacing, seed, 0)
+	for t, ok := a.next(); ok; t, ok = a.next() {
+		all = append(all, t)
+	}
+	return all
+}
+
+// DueUntil is how many of a phase's requests are due in its first part, on average.
+func DueUntil(p Phase, until time.Duration) float64 { return p.due(until) }
+
+// SleepUntil sleeps as the pacer does.
+func SleepUntil(ctx context.Context, t time.Time) {
+	a := newAlarm(ctx)
+	defer a.close()
+	a.until(t)
+}
+
+// Exchange opens a connection of HTTP/1.1 and returns what sends a request over it, and what closes it.
+func Exchange(ctx context.Context, l Load) (send func(r *Request) (status int, problem string), closes func(), err error) {
+	l = l.withDefaults()
+	c, err := newHTTP1(&dialer{load: &l}).connect(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(r *Request) (int, string) {
+		a := c.exchange(r, false)
+		return a.status, a.problem
+	}, c.close, nil
+}
