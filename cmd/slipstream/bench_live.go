@@ -53,6 +53,13 @@ func (v *liveView) show(p loadtest.Progress) {
 	v.lines = len(lines)
 }
 
+// name says what the load is, if there are several.
+func (v *liveView) name(title string, several bool) {
+	if v != nil && several {
+		v.title = title
+	}
+}
+
 // clear takes away what is shown.
 func (v *liveView) clear() {
 	if v != nil && v.lines > 0 {
