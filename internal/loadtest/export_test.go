@@ -28,15 +28,23 @@ func SleepUntil(ctx context.Context, t time.Time) {
 	a.until(t)
 }
 
+// Answer is what came of an exchange.
+type Answer struct {
+	Status      int
+	Body        []byte
+	Problem     string
+	Keep, Stale bool
+}
+
 // Exchange opens a connection of HTTP/1.1 and returns what sends a request over it, and what closes it.
-func Exchange(ctx context.Context, l Load) (send func(r *Request) (status int, problem string), closes func(), err error) {
+func Exchange(ctx context.Context, l Load, keepBody bool) (send func(r *Request) Answer, closes func(), err error) {
 	l = l.withDefaults()
 	c, err := newHTTP1(&dialer{load: &l}).connect(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	return func(r *Request) (int, string) {
-		a := c.exchange(r, false)
-		return a.status, a.problem
+	return func(r *Request) Answer {
+		a := c.exchange(r, keepBody)
+		return Answer{a.status, a.body, a.problem, a.keep, a.stale}
 	}, c.close, nil
 }

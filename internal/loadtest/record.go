@@ -61,15 +61,15 @@ type recorder struct {
 	phases []Phase
 	begins []time.Duration // when phases begin
 
-	mu               sync.Mutex
-	shapeRows        []Row // without warm-ups
-	phaseRows        []Row
-	since, total     *Row // with warm-ups, for progress only
-	series           series
-	late             *hdrhistogram.Histogram
-	waited           uint64
-	ownFree, ownBusy mean // of answers to requests that were sent in time, and to those that had to wait for a connection
-	lastDone         time.Duration
+	mu           sync.Mutex
+	shapeRows    []Row // without warm-ups
+	phaseRows    []Row
+	since, total *Row // with warm-ups, for progress only
+	series       series
+	late         *hdrhistogram.Histogram
+	waited       uint64
+	own          mean // of the seconds that answers took to requests that did not wait for a connection
+	lastDone     time.Duration
 }
 
 // mean of what was added.
@@ -176,12 +176,8 @@ func (r *recorder) countSending(s *sample) {
 	if s.free {
 		record(r.late, behind)
 	}
-	if s.timed {
-		own := &r.ownFree
-		if waited {
-			own = &r.ownBusy
-		}
-		own.add((s.done - s.sent).Seconds())
+	if s.timed && !waited {
+		r.own.add((s.done - s.sent).Seconds())
 	}
 }
 
