@@ -2,6 +2,7 @@ package loadtest
 
 import (
 	"context"
+	"math"
 	"time"
 )
 
@@ -47,4 +48,19 @@ func Exchange(ctx context.Context, l Load, keepBody bool) (send func(r *Request)
 		a := c.exchange(r, keepBody)
 		return Answer{a.status, a.body, a.problem, a.keep, a.stale}
 	}, c.close, nil
+}
+
+// FindKneeVirtual is FindKnee with RunVirtual.
+func FindKneeVirtual(ctx context.Context, l Load, slo SLO, o KneeOptions) (*Knee, error) {
+	s := &search{load: l, options: o.withDefaults(), knee: &Knee{SLO: slo}, run: RunVirtual, breaks: math.Inf(1)}
+	return s.find(ctx)
+}
+
+// Merged is the length and the counts of a series after requests that were due at some times.
+func Merged(due []time.Duration) (time.Duration, []Interval) {
+	s := newSeries()
+	for _, d := range due {
+		s.add(&sample{event: answered, due: d, done: d + time.Millisecond, timed: true})
+	}
+	return s.length, s.intervals
 }
