@@ -37,7 +37,7 @@ func kneeOf(t *testing.T, l loadtest.Load, o loadtest.KneeOptions, check func(*l
 }
 
 func TestKnee(t *testing.T) {
-	for _, start := range []float64{10, 1000} {
+	for _, start := range []float64{10, 400} {
 		points := 0
 		o := loadtest.KneeOptions{Start: start, Step: 20 * time.Second, Progress: func(loadtest.Point) { points++ }}
 		kneeOf(t, loadtest.Load{}, o, func(k *loadtest.Knee) {
