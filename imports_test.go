@@ -28,7 +28,7 @@ func mayImport() map[string][]string {
 		"internal/advise":            {"internal/pg", "internal/schema"},
 		"internal/apierr":            {},
 		"internal/auth":              {"internal/apierr"},
-		"internal/benchmark":         {"internal/devdb", "internal/devdb/shop", "internal/pg", "internal/plan", "internal/request", "internal/schema"},
+		"internal/benchmark":         {"internal/devdb", "internal/devdb/shop", "internal/loadtest", "internal/pg", "internal/plan", "internal/request", "internal/schema"},
 		"internal/cdn":               {},
 		"internal/check":             {"internal/feed", "internal/idemkey", "internal/pg", "internal/plan", "internal/schema"},
 		"internal/console":           {},

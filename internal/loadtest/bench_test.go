@@ -13,7 +13,7 @@ const hello = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\
 // BenchmarkExchange is what one request costs, the server's part included.
 func BenchmarkExchange(b *testing.B) {
 	l := loadtest.Load{Target: listen(b, answering(hello)), Source: gets()}
-	send, closes, err := loadtest.Exchange(b.Context(), l)
+	send, closes, err := loadtest.Exchange(b.Context(), l, false)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -22,8 +22,8 @@ func BenchmarkExchange(b *testing.B) {
 	b.ReportAllocs()
 	for n := range b.N {
 		l.Source.Request(uint64(n), &r)
-		if status, problem := send(&r); status != 200 {
-			b.Fatal(status, problem)
+		if a := send(&r); a.Status != 200 {
+			b.Fatal(a)
 		}
 	}
 }

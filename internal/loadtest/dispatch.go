@@ -14,6 +14,8 @@ type job struct {
 	// free says that a connection was free when it was due, or could have been opened had the pacer been in time: that it is sent
 	// late is the generator's fault.
 	free bool
+	// quiet says that at most a tenth of the connections that there may be were busy.
+	quiet bool
 }
 
 // dispatcher brings what is due and who can send it together. The pacer announces each request when it is due; a worker
@@ -102,7 +104,7 @@ func (d *dispatcher) announce() {
 // take is the first request that is due. free is as in job.
 func (d *dispatcher) take(free bool) (job, bool) {
 	now := d.now()
-	j := job{n: d.next, phase: d.phase, due: now, free: free}
+	j := job{n: d.next, phase: d.phase, due: now, free: free, quiet: d.busy()-d.opening <= max(1, d.limit/10)}
 	switch {
 	case d.over || now >= d.end:
 		return j, false

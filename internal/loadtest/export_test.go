@@ -2,6 +2,7 @@ package loadtest
 
 import (
 	"context"
+	"math"
 	"time"
 )
 
@@ -28,15 +29,38 @@ func SleepUntil(ctx context.Context, t time.Time) {
 	a.until(t)
 }
 
+// Answer is what came of an exchange.
+type Answer struct {
+	Status      int
+	Body        []byte
+	Problem     string
+	Keep, Stale bool
+}
+
 // Exchange opens a connection of HTTP/1.1 and returns what sends a request over it, and what closes it.
-func Exchange(ctx context.Context, l Load) (send func(r *Request) (status int, problem string), closes func(), err error) {
+func Exchange(ctx context.Context, l Load, keepBody bool) (send func(r *Request) Answer, closes func(), err error) {
 	l = l.withDefaults()
 	c, err := newHTTP1(&dialer{load: &l}).connect(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	return func(r *Request) (int, string) {
-		a := c.exchange(r, false)
-		return a.status, a.problem
+	return func(r *Request) Answer {
+		a := c.exchange(r, keepBody)
+		return Answer{a.status, a.body, a.problem, a.keep, a.stale}
 	}, c.close, nil
+}
+
+// FindKneeVirtual is FindKnee with RunVirtual.
+func FindKneeVirtual(ctx context.Context, l Load, slo SLO, o KneeOptions) (*Knee, error) {
+	s := &search{load: l, options: o.withDefaults(), knee: &Knee{SLO: slo}, run: RunVirtual, breaks: math.Inf(1)}
+	return s.find(ctx)
+}
+
+// Merged is the length and the counts of a series after requests that were due at some times.
+func Merged(due []time.Duration) (time.Duration, []Interval) {
+	s := newSeries()
+	for _, d := range due {
+		s.add(&sample{event: answered, due: d, done: d + time.Millisecond, timed: true})
+	}
+	return s.length, s.intervals
 }

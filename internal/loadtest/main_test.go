@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/url"
@@ -83,7 +85,9 @@ func serveVirtual(t *testing.T, h http.Handler, f func(*pipes)) {
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(p) }()
 	f(p)
-	s.Close()
+	if err := s.Shutdown(t.Context()); err != nil && !errors.Is(err, net.ErrClosed) { // waits for handlers that sleep
+		t.Error(err)
+	}
 	if err := <-done; !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 		t.Error(err)
 	}
@@ -138,3 +142,5 @@ func answering(text string) func(net.Conn) {
 		}
 	}
 }
+
+func silence() *log.Logger { return log.New(io.Discard, "", 0) }

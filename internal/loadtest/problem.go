@@ -26,6 +26,11 @@ const (
 	problemDial     = "dial"      // the connection could not be opened for another reason, such as an unknown host
 )
 
+// unopened says whether it was that there was no connection.
+func unopened(problem string) bool {
+	return problem == problemRefused || problem == problemDial || problem == problemTLS
+}
+
 // problemOf tells the kind of an error; what is none of the known ones is otherwise.
 func problemOf(err error, otherwise string) string {
 	switch {

@@ -42,7 +42,7 @@ type sample struct {
 	due, sent, done time.Duration
 	in, out         int
 	problem         string
-	free            bool // as in job
+	free, quiet     bool // as in job
 	timed           bool // an answer came, or was waited for until the timeout
 	abandoned       bool // the run ended before anything came of it
 }
@@ -61,15 +61,16 @@ type recorder struct {
 	phases []Phase
 	begins []time.Duration // when phases begin
 
-	mu               sync.Mutex
-	shapeRows        []Row // without warm-ups
-	phaseRows        []Row
-	since, total     *Row // with warm-ups, for progress only
-	series           series
-	late             *hdrhistogram.Histogram
-	waited           uint64
-	ownFree, ownBusy mean // of answers to requests that were sent in time, and to those that had to wait for a connection
-	lastDone         time.Duration
+	mu           sync.Mutex
+	shapeRows    []Row // without warm-ups
+	phaseRows    []Row
+	since, total *Row // with warm-ups, for progress only
+	series       series
+	late         *hdrhistogram.Histogram
+	waited       uint64
+	sentOpen     uint64 // in phases with a rate
+	quietOwn     mean   // of the seconds that answers took to requests that were sent in quiet
+	lastDone     time.Duration
 }
 
 // mean of what was added.
@@ -169,19 +170,15 @@ func (r *recorder) count(s *sample) {
 // countSending tells how well a request was sent that was due at a time.
 func (r *recorder) countSending(s *sample) {
 	behind := s.sent - s.due
-	waited := !s.free && behind > waitedFrom
-	if waited {
+	r.sentOpen++
+	if !s.free && behind > waitedFrom {
 		r.waited++
 	}
 	if s.free {
 		record(r.late, behind)
 	}
-	if s.timed {
-		own := &r.ownFree
-		if waited {
-			own = &r.ownBusy
-		}
-		own.add((s.done - s.sent).Seconds())
+	if s.timed && s.quiet {
+		r.quietOwn.add((s.done - s.sent).Seconds())
 	}
 }
 

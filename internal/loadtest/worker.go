@@ -86,7 +86,7 @@ func (w *worker) serve(ctx context.Context, l link) (over bool) {
 		}
 		w.load.Source.Request(j.n, &w.r)
 		shape := &w.shapes[w.r.Shape]
-		s := sample{event: answered, phase: j.phase, shape: w.r.Shape, due: j.due, free: j.free, sent: w.now()}
+		s := sample{event: answered, phase: j.phase, shape: w.r.Shape, due: j.due, free: j.free, quiet: j.quiet, sent: w.now()}
 		if w.load.Phases[j.phase].Closed() {
 			s.event, s.due = answeredClosed, s.sent
 		}
@@ -98,6 +98,9 @@ func (w *worker) serve(ctx context.Context, l link) (over bool) {
 		w.finish(ctx, &s, a, shape)
 		if !a.keep {
 			return false
+		}
+		if unopened(a.problem) && s.event == answeredClosed {
+			pause(ctx, pauseClosed)
 		}
 	}
 }
