@@ -134,7 +134,7 @@ func (y *yamlWriter) headers(indent string, headers []Header) {
 		y.line("%sheaders:", indent)
 	}
 	for _, h := range headers {
-		y.line("%s  %s: %s", indent, flow(h.Name), flow(h.Value))
+		y.line("%s  %s: %s", indent, block(h.Name), block(h.Value))
 	}
 }
 
@@ -167,7 +167,7 @@ func (y *yamlWriter) request(r *Request) {
 		{"name", r.Name}, {"group", r.Group}, {"method", r.Method},
 	} {
 		if f.text != "" {
-			y.line("    %s: %s", f.name, flow(f.text))
+			y.line("    %s: %s", f.name, block(f.text))
 		}
 	}
 	if r.Weight != 0 {
@@ -175,10 +175,10 @@ func (y *yamlWriter) request(r *Request) {
 	}
 	y.headers("    ", r.Headers)
 	if r.Body != "" {
-		y.line("    body: %s", flow(r.Body))
+		y.line("    body: %s", block(r.Body))
 	}
 	if r.BodyFile != "" {
-		y.line("    body-file: %s", flow(r.BodyFile))
+		y.line("    body-file: %s", block(r.BodyFile))
 	}
 	y.expect(&r.Expect)
 }
@@ -218,25 +218,38 @@ func statusTexts(ranges []StatusRange) []string {
 
 func float(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 
-// flow writes a text for between braces, quoted unless it is a plain word.
-func flow(s string) string { return quote(s, "_-./*=") }
+// flow writes a text for between braces, quoted unless it is plain words.
+func flow(s string) string { return quote(s, " _-./*=") }
 
 // block writes a text for a line of its own, where URLs need no quotes.
-func block(s string) string { return quote(s, "_-./*=&?$,(){}:") }
+func block(s string) string { return quote(s, " _-./*=&?$,(){}:;") }
 
 func quote(s, harmless string) string {
-	plain := func(r rune) bool {
-		return r < 0x80 && (isLetter(byte(r)) || isDigit(byte(r)) || strings.ContainsRune(harmless, r))
-	}
 	switch {
-	case s != "" && (isLetter(s[0]) || s[0] == '/') && !isKeyword(s) && !strings.HasSuffix(s, ":") && allOf(s, plain):
+	case isPlain(s, harmless):
 		return s
-	case allOf(s, func(r rune) bool {
-		return r == ' ' || unicode.IsGraphic(r) && !unicode.IsSpace(r) && r != 0xfeff && r != unicode.ReplacementChar
-	}):
+	case allOf(s, isVisible):
 		return "'" + strings.ReplaceAll(s, "'", "''") + "'"
 	}
 	return `"` + string(appendJSON(nil, s)) + `"`
+}
+
+// isPlain takes what YAML reads as that text without quotes.
+func isPlain(s, harmless string) bool {
+	if s == "" || !isLetter(s[0]) && s[0] != '/' && s[0] != '$' && !strings.HasPrefix(s, "../") {
+		return false
+	}
+	if end := s[len(s)-1]; end == ' ' || end == ':' || strings.Contains(s, ": ") || isKeyword(s) {
+		return false
+	}
+	return allOf(s, func(r rune) bool {
+		return r < 0x80 && (isLetter(byte(r)) || isDigit(byte(r)) || strings.ContainsRune(harmless, r))
+	})
+}
+
+// isVisible takes what shows as itself in an editor.
+func isVisible(r rune) bool {
+	return r == ' ' || unicode.IsGraphic(r) && !unicode.IsSpace(r) && r != unicode.ReplacementChar
 }
 
 func allOf(s string, ok func(rune) bool) bool {
