@@ -162,10 +162,11 @@ func TestReadRefuses(t *testing.T) {
 
 // What can be read can be shown and written, and is then the same.
 func FuzzRead(f *testing.F) {
-	small := eventful()
-	small.intervals, small.rate = 2, 1
-	r := small.repeated(2)
-	f.Add(written(f, r))
+	h := hdrhistogram.New(1, 1000, 1)
+	_ = h.RecordValue(500)
+	row := loadtest.Row{Name: "a", Due: 1, Sent: 1, Good: 1, Errors: map[string]uint64{"timeout": 1}, Latency: h, Own: h}
+	r := reportOf(&loadtest.Result{Open: true, Total: row, Shapes: []loadtest.Row{row, row}, Phases: []loadtest.PhaseRow{{Row: row, Took: 1}},
+		Series: []loadtest.Interval{{Length: 1, Latency: h}}, Faults: []loadtest.Fault{{Name: "reset"}}})
 	r.Knee = knee()
 	f.Add(written(f, r))
 	f.Add([]byte(`{"format":"load test report","version":1,"runs":[{"phases":[{}],"series":[{"lengthSeconds":1}]}]}`))

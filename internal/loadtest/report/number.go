@@ -78,11 +78,14 @@ func change(f float64) string {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return none
 	}
-	sign := ""
-	if f >= 0 {
-		sign = "+"
+	text := strconv.FormatFloat(100*f, 'f', 1, 64) + " %"
+	switch {
+	case text == "-0.0 %":
+		return "+0.0 %"
+	case f >= 0:
+		return "+" + text
 	}
-	return sign + strconv.FormatFloat(100*f, 'f', 1, 64) + " %"
+	return text
 }
 
 func inSeconds(d time.Duration) string {

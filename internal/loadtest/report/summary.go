@@ -90,8 +90,8 @@ func asked(r *loadtest.Result, runs int) string {
 }
 
 func sections(runs []*loadtest.Result, all *loadtest.Result) []section {
-	time := measured(all)
-	list := []section{{"", [][]string{figures("all", all.Total, time, all.Open)}}}
+	took := measured(all)
+	list := []section{{"", [][]string{figures("all", all.Total, took, all.Open)}}}
 	if len(runs) > 1 {
 		var rows [][]string
 		for i, r := range runs {
@@ -119,7 +119,7 @@ func sections(runs []*loadtest.Result, all *loadtest.Result) []section {
 		}
 		var rows [][]string
 		for _, row := range part.rows {
-			rows = append(rows, figures(cmp.Or(row.Name, "(none)"), row, time, all.Open))
+			rows = append(rows, figures(cmp.Or(row.Name, "(none)"), row, took, all.Open))
 		}
 		list = append(list, section{part.title, rows})
 	}
