@@ -45,7 +45,7 @@ show or compare again.
   slipstream bench shop.yaml --html report.html --json report.json
   slipstream bench shop.yaml --find-knee --slo p99=50ms
   slipstream bench shop.yaml --repeat 5 --compare before.json --max-regression 10%
-  slipstream bench --record access.log > shop.yaml`
+  slipstream bench --record access.log shop.yaml`
 
 func benchCommand() *cobra.Command {
 	var f benchFlags
@@ -96,7 +96,7 @@ func (f *benchFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.compare.maxRegression, "max-regression", "10%", "by how much it may with --compare")
 	flags.BoolVar(&f.compare.markdown, "markdown", false, "print the comparison as Markdown, for a page of CI")
 	flags.BoolVar(&f.compare.any, "compare-any", false, "compare also with a report of other requests or rates")
-	flags.StringVar(&f.out.record, "record", "", "print a scenario made of this access `LOG` of Slipstream, or HAR")
+	flags.StringVar(&f.out.record, "record", "", "write a scenario made of this access `LOG` of Slipstream, or HAR, instead")
 	for _, name := range []string{"repeat", "compare", "chaos"} {
 		cmd.MarkFlagsMutuallyExclusive("find-knee", name)
 	}

@@ -60,6 +60,14 @@ func (v *liveView) name(title string, several bool) {
 	}
 }
 
+// say has a line stay, above what is shown.
+func (v *liveView) say(line string) {
+	if v != nil {
+		v.clear()
+		_, _ = fmt.Fprintf(v.out, "  %s\n", line)
+	}
+}
+
 // clear takes away what is shown.
 func (v *liveView) clear() {
 	if v != nil && v.lines > 0 {

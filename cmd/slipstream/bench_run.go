@@ -93,7 +93,7 @@ func readReport(path string) (report.Report, error) {
 
 // write shows a report, and writes the files that were asked for.
 func (f *benchFlags) write(out io.Writer, r report.Report) error {
-	for path, write := range map[string]func(io.Writer, report.Report) error{f.out.json: report.Write, f.out.html: report.HTML} {
+	for path, write := range map[string]func(io.Writer, report.Report) error{f.out.json: report.Write, f.out.html: report.Write} {
 		if path == "" {
 			continue
 		}
@@ -127,4 +127,9 @@ func terminalOf(out io.Writer) report.Terminal {
 		width = 0
 	}
 	return report.Terminal{Width: min(width, 120), Color: os.Getenv("NO_COLOR") == ""}
+}
+
+// once runs the load, and the faults meanwhile if there are to be any.
+func (f *benchFlags) once(ctx context.Context, load loadtest.Load) (*loadtest.Result, error) {
+	return loadtest.Run(ctx, load)
 }
