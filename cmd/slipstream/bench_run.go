@@ -101,6 +101,9 @@ func (f *benchFlags) write(out io.Writer, r report.Report) error {
 			return err
 		}
 	}
+	if f.compare.markdown { // which is all that is to be on the page
+		return nil
+	}
 	return report.Text(out, r, terminalOf(out))
 }
 
@@ -127,9 +130,4 @@ func terminalOf(out io.Writer) report.Terminal {
 		width = 0
 	}
 	return report.Terminal{Width: min(width, 120), Color: os.Getenv("NO_COLOR") == ""}
-}
-
-// once runs the load, and the faults meanwhile if there are to be any.
-func (f *benchFlags) once(ctx context.Context, load loadtest.Load) (*loadtest.Result, error) {
-	return loadtest.Run(ctx, load)
 }

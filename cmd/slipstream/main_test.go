@@ -54,6 +54,7 @@ func TestScripts(t *testing.T) {
 			"await":    await,
 			"ask":      ask,
 			"busy":     busy,
+			"service":  service,
 			"signal":   signalServer,
 		},
 	})

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/slipstream-go/slipstream/internal/loadtest"
+)
+
+// service starts an HTTP service at $SERVICE. /slow takes $SLOW milliseconds more, /flaky fails every other time, and /echo
+// answers what it is sent.
+func service(ts *testscript.TestScript, _ bool, _ []string) {
+	var n atomic.Int64
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "hello") })
+	mux.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) {
+		wait, err := time.ParseDuration(r.URL.Query().Get("for"))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		time.Sleep(wait)
+	})
+	mux.HandleFunc("/flaky", func(w http.ResponseWriter, r *http.Request) {
+		if n.Add(1)%2 == 0 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	mux.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) })
+	server := httptest.NewServer(mux)
+	tb(ts).Cleanup(server.Close)
+	ts.Setenv("SERVICE", server.URL)
+}
+
+func TestLiveView(t *testing.T) {
+	var out bytes.Buffer
+	v := &liveView{out: &out}
+	latency := hdrhistogram.New(1, 60_000_000, 3)
+	for ms := range int64(1000) {
+		if err := latency.RecordValue(ms * 1000); err != nil {
+			t.Fatal(err)
+		}
+	}
+	row := loadtest.Row{Latency: latency, Errors: map[string]uint64{"timeout": 3, "status 503": 12}}
+	progress := loadtest.Progress{
+		Elapsed: 15 * time.Second, Whole: time.Minute, Phase: loadtest.Phase{Name: "ramp"}, Offered: 2000, Achieved: 1987.4, InFlight: 14,
+		Since: loadtest.Row{}, Total: row, Behind: 250 * time.Millisecond,
+	}
+	v.name("run 2 of 3:", true)
+	v.show(progress)
+	want := `  [######..................] 15.0 s of 60.0 s  run 2 of 3: ramp
+  rate    1987/s of 2000/s that are asked for   14 in flight   0.2 s behind
+  now     no answers
+  so far  p50 499 ms  p90 899 ms  p99 989 ms  p99.9 998 ms  max 999 ms
+  errors  status 503: 12, timeout: 3
+`
+	if got := out.String(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	out.Reset()
+	v.say("it stays")
+	v.show(progress)
+	if got := out.String(); !strings.HasPrefix(got, "\x1b[5A\x1b[J  it stays\n  [####") || strings.Count(got, "\x1b[") != 2 {
+		t.Errorf("written over: %q", got)
+	}
+	none := newLiveView(&out)
+	none.name("x", true)
+	none.say("x")
+	none.clear()
+	if none != nil {
+		t.Error("a live view of what is no terminal")
+	}
+}
