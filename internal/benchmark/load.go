@@ -57,12 +57,13 @@ type loadRun struct {
 	options
 	wrk      wrk
 	dir      string
+	length   time.Duration // of what this project's generator sends; wrk counts in whole seconds
 	progress io.Writer
 }
 
 // measureLoad compares this project's load generator with wrk, on one core each.
-func measureLoad(ctx context.Context, o options, progress io.Writer) (result report, err error) {
-	r := &loadRun{options: o, progress: progress}
+func measureLoad(ctx context.Context, o options, length time.Duration, progress io.Writer) (result report, err error) {
+	r := &loadRun{options: o, length: length, progress: progress}
 	if r.dir, err = os.MkdirTemp("", "slipstream-benchmark-"); err != nil {
 		return result, err
 	}
@@ -75,7 +76,7 @@ func measureLoad(ctx context.Context, o options, progress io.Writer) (result rep
 	if err != nil {
 		return result, err
 	}
-	return loadReport(o, r.wrk.version(ctx), g), nil
+	return loadReport(r, r.wrk.version(ctx), g), nil
 }
 
 func (r *loadRun) all(ctx context.Context) (g generators, err error) {
@@ -125,7 +126,7 @@ func (r *loadRun) compare(ctx context.Context, s side, g *generators) error {
 			return err
 		}
 		late := time.Duration(res.Generator.Late.ValueAtQuantile(99)) * time.Microsecond
-		fmt.Fprintf(r.progress, "%-8s open loop: %.0f/s of %.0f/s, 99 %% at most %v late\n", s.name, float64(res.Total.Sent)/float64(r.seconds), rate, late)
+		fmt.Fprintf(r.progress, "%-8s open loop: %.0f/s of %.0f/s, 99 %% at most %v late\n", s.name, float64(res.Total.Sent)/r.length.Seconds(), rate, late)
 		if late >= mostLate || float64(res.Total.Sent) < 0.98*float64(res.Total.Due) {
 			return nil
 		}
@@ -140,7 +141,7 @@ func (r *loadRun) send(ctx context.Context, s *server, path string, p loadtest.P
 
 func (r *loadRun) sendWith(ctx context.Context, s *server, path string, p loadtest.Phase, progress func(loadtest.Progress)) (*loadtest.Result, error) {
 	if p.Duration == 0 {
-		p.Duration = time.Duration(r.seconds) * time.Second
+		p.Duration = r.length
 	}
 	res, err := loadtest.Run(ctx, loadtest.Load{
 		Target: &url.URL{Scheme: "http", Host: s.host}, Source: repeating(path), Phases: []loadtest.Phase{p}, Connections: clients, Progress: progress,
@@ -204,8 +205,7 @@ func (a accuracy) off() float64 {
 
 // memory is how much this process has resident in the second of twelve parts of a run, and in the last.
 func (r *loadRun) memory(ctx context.Context, s *server) (early, late int64, err error) {
-	part := time.Duration(r.seconds) * time.Second
-	p := loadtest.Phase{Duration: 12 * part, From: steadyRate, To: steadyRate}
+	p := loadtest.Phase{Duration: 12 * r.length, From: steadyRate, To: steadyRate}
 	var failure error
 	_, err = r.sendWith(ctx, s, "/", p, func(p loadtest.Progress) {
 		status, err := procFile(os.Getpid(), "status")
@@ -213,7 +213,7 @@ func (r *loadRun) memory(ctx context.Context, s *server) (early, late int64, err
 			late, err = parseMemory(status, "VmRSS:")
 		}
 		failure = errors.Join(failure, err)
-		if early == 0 && p.Elapsed >= 2*part {
+		if early == 0 && p.Elapsed >= 2*r.length {
 			early = late
 		}
 	})

@@ -3,7 +3,7 @@ package main
 import "fmt"
 
 // loadReport is the section on the load generator.
-func loadReport(o options, wrk string, g generators) report {
+func loadReport(r *loadRun, wrk string, g generators) report {
 	rows := [][]string{{"server", "sent by", "requests/s", "of wrk's", "CPU µs", "p50 ms", "p99 ms", "open loop/s"}}
 	best := 0.0
 	for _, s := range g.servers {
@@ -25,12 +25,12 @@ func loadReport(o options, wrk string, g generators) report {
 		{fmt.Sprintf("requests/s on one core ≥ %s", thousands(leastSent)), thousands(best), best >= leastSent},
 		{fmt.Sprintf("p50 and p99 within %.0f %% of the truth", 100*mostInaccuracy), fixed(100*off, 2) + " %", off <= mostInaccuracy},
 		{
-			fmt.Sprintf("RSS from %d s to %d s grows by ≤ %s MB", 2*o.seconds, 12*o.seconds, megabytes(mostGrowthOfRSS)),
+			fmt.Sprintf("RSS from %v to %v grows by ≤ %s MB", 2*r.length, 12*r.length, megabytes(mostGrowthOfRSS)),
 			fmt.Sprintf("%s MB to %s MB", megabytes(g.early), megabytes(g.late)), growth <= mostGrowthOfRSS,
 		},
 	})
-	text := fmt.Sprintf("Medians of %d rounds of %d s for each side; %d connections, one core for each generator.\n\n%s\n%s\n%s",
-		o.rounds, o.seconds, clients, table(rows), table(told), verdicts)
+	text := fmt.Sprintf("Medians of %d rounds of %v for each side; %d connections, one core for each generator.\n\n%s\n%s\n%s",
+		r.rounds, r.length, clients, table(rows), table(told), verdicts)
 	return report{section: "load", text: text, reached: reached}
 }
 

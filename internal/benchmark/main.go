@@ -98,7 +98,7 @@ func start(ctx context.Context, o options, out, progress io.Writer) (err error) 
 		fmt.Fprintf(progress, "WARNING: the load average is %.2f: what else runs here takes its share of the figures\n", about.load)
 	}
 	if o.load { // which needs no database
-		r, err := measureLoad(ctx, o, progress)
+		r, err := measureLoad(ctx, o, time.Duration(o.seconds)*time.Second, progress)
 		if err != nil {
 			return err
 		}

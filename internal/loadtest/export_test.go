@@ -35,6 +35,7 @@ type Answer struct {
 	Body        []byte
 	Problem     string
 	Keep, Stale bool
+	Unsent      bool
 }
 
 // Exchange opens a connection of HTTP/1.1 and returns what sends a request over it, and what closes it.
@@ -46,7 +47,7 @@ func Exchange(ctx context.Context, l Load, keepBody bool) (send func(r *Request)
 	}
 	return func(r *Request) Answer {
 		a := c.exchange(r, keepBody)
-		return Answer{a.status, a.body, a.problem, a.keep, a.stale}
+		return Answer{a.status, a.body, a.problem, a.keep, a.stale, a.unsent}
 	}, c.close, nil
 }
 

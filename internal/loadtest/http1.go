@@ -54,7 +54,7 @@ func (c *http1) connect(ctx context.Context) (link, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &connection1{http1: c, meter: m, conn: m}
+	l := &connection1{http1: c, meter: m, conn: m, pending: newPending(m.Conn)}
 	l.reader = bufio.NewReaderSize(l, mostHeader)
 	if c.tls != nil {
 		secured := tls.Client(m, c.tls)
@@ -78,6 +78,7 @@ type connection1 struct {
 	reader  *bufio.Reader
 	failure error // of the connection, in place of what parsers make of it
 	used    bool
+	pending *pending
 	text    []byte
 	answer  fasthttp.Response
 	stop    func() bool
@@ -104,6 +105,10 @@ func (l *connection1) exchange(r *Request, keepBody bool) (a answer) {
 	l.answer.ReleaseBody(keptBody)
 	if err := l.conn.SetDeadline(time.Now().Add(l.load.Timeout)); err != nil {
 		l.failure = err
+	}
+	// What comes unasked is the end, or a last word before it. A request that cannot be repeated is better not sent then.
+	if l.used && !repeatable(r) && l.pending.any() {
+		return answer{problem: problemCutOff, stale: true, unsent: true}
 	}
 	sending := l.write(r)
 	// A server may answer before it has read all of a request, and then close the connection.

@@ -282,6 +282,35 @@ func TestStaleConnections(t *testing.T) {
 	})
 }
 
+// A POST is not sent over a connection that the server is known to have closed.
+func TestPostsAvoidStaleConnections(t *testing.T) {
+	closed := make(chan struct{})
+	target := listen(t, func(conn net.Conn) {
+		if awaitRequest(conn) {
+			io.WriteString(conn, hello)
+			conn.Close()
+		}
+		closed <- struct{}{}
+	})
+	post := &loadtest.Request{Method: "POST", Path: []byte("/")}
+	for range 100 { // as the end of a connection may be on its way
+		send, closes, err := loadtest.Exchange(t.Context(), loadtest.Load{Target: target}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a := send(post); a.Status != 200 || !a.Keep {
+			t.Fatalf("%+v", a)
+		}
+		<-closed
+		a := send(post)
+		closes()
+		if a.Unsent && a.Stale {
+			return
+		}
+	}
+	t.Error("a closed connection is never noticed")
+}
+
 func TestConnectionsThatCannotBeOpened(t *testing.T) {
 	never := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		<-ctx.Done()
@@ -310,6 +339,9 @@ func TestConnectionsThatCannotBeOpened(t *testing.T) {
 				}
 				// An open loop's last requests are due at most 0.2 s before the end, and then have no time left to fail.
 				total := res.Total
+				if own := total.Own.ValueAtQuantile(50); c.want == "timeout" && !near(own, 200*time.Millisecond) {
+					t.Errorf("waited for %d µs", own)
+				}
 				if total.Good != 0 || total.Errors[c.want] != total.Sent || total.Sent < 3 || !p.Closed() && total.Sent < 8 || total.Sent > 10 {
 					t.Errorf("%s: %d sent, %d due, %v", c.want, total.Sent, total.Due, total.Errors)
 				}

@@ -28,9 +28,10 @@ type answer struct {
 	status  int
 	body    []byte
 	problem string // why none came; empty if one did
-	// keep says that the link can carry another request. stale says that the server had closed it before it read this one.
-	keep, stale bool
-	in, out     int // bytes
+	// keep says that the link can carry another request. stale says that the server had closed it, it seems before it read this
+	// request, and unsent that it certainly has not.
+	keep, stale, unsent bool
+	in, out             int // bytes
 }
 
 // worker sends requests one after the other, on a connection of its own.
@@ -46,6 +47,7 @@ const pauseClosed = 100 * time.Millisecond
 
 func (w *worker) run(ctx context.Context) {
 	for again := true; again && ctx.Err() == nil; again = w.dispatch.replace() {
+		began := w.now()
 		l, err := w.client.connect(ctx)
 		if err == nil {
 			w.dispatch.connected()
@@ -58,7 +60,7 @@ func (w *worker) run(ctx context.Context) {
 		if !ok {
 			continue
 		}
-		w.refuse(ctx, j, err)
+		w.refuse(ctx, j, began, err)
 		if w.load.Phases[j.phase].Closed() {
 			pause(ctx, pauseClosed)
 		}
@@ -91,7 +93,7 @@ func (w *worker) serve(ctx context.Context, l link) (over bool) {
 			s.event, s.due = answeredClosed, s.sent
 		}
 		a := l.exchange(&w.r, shape.Check != nil)
-		if a.stale && ctx.Err() == nil && repeatable(&w.r) {
+		if a.stale && (a.unsent || repeatable(&w.r)) && ctx.Err() == nil {
 			l, a = w.repeat(ctx, l, shape)
 		}
 		s.done = w.now()
@@ -107,11 +109,11 @@ func (w *worker) serve(ctx context.Context, l link) (over bool) {
 
 // repeat sends a request once more on a new connection, as the server had closed the old one before it came.
 func (w *worker) repeat(ctx context.Context, old link, shape *Shape) (link, answer) {
+	old.close() // before there are more than may be
 	l, err := w.client.connect(ctx)
 	if err != nil {
 		return old, answer{problem: problemOf(err, problemDial)}
 	}
-	old.close()
 	return l, l.exchange(&w.r, shape.Check != nil)
 }
 
@@ -154,13 +156,12 @@ func judge(shape *Shape, a answer) string {
 	return ""
 }
 
-// refuse counts a request for which no connection could be opened.
-func (w *worker) refuse(ctx context.Context, j job, err error) {
+// refuse counts a request for which no connection could be opened, as one that was sent when that began.
+func (w *worker) refuse(ctx context.Context, j job, began time.Duration, err error) {
 	w.load.Source.Request(j.n, &w.r)
-	now := w.now()
-	s := sample{event: answered, phase: j.phase, shape: w.r.Shape, due: j.due, sent: now, done: now}
+	s := sample{event: answered, phase: j.phase, shape: w.r.Shape, due: j.due, sent: max(j.due, began), done: w.now()}
 	if w.load.Phases[j.phase].Closed() {
-		s.event = answeredClosed
+		s.event, s.due, s.sent = answeredClosed, began, began
 	}
 	w.finish(ctx, &s, answer{problem: problemOf(err, problemDial)}, &w.shapes[w.r.Shape])
 }
