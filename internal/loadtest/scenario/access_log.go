@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -44,7 +45,11 @@ func FromAccessLog(log io.Reader) (*Scenario, Summary, error) {
 	if err := lines.Err(); err != nil {
 		return nil, r.summary, fmt.Errorf("line %d: %w", n+1, err)
 	}
-	return r.scenario(defaultTarget)
+	s, summary, err := r.scenario(defaultTarget)
+	if errors.Is(err, errNothing) && summary.Read == 0 {
+		err = fmt.Errorf("%w; Slipstream logs all requests with log-level: info", err)
+	}
+	return s, summary, err
 }
 
 func (r *recorder) line(text []byte) {

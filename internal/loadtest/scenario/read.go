@@ -88,6 +88,7 @@ func (r *reader) parse(text []byte) (root ast.Node, ok bool) {
 	case len(file.Docs) == 0:
 		return nil, true
 	default:
+		r.note("", file.Docs[0].Body)
 		return file.Docs[0].Body, true
 	}
 	return nil, false

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -45,6 +46,8 @@ const (
 	maxInline     = 20        // values in the scenario itself; more go into a file
 	maxSlots      = 100       // variables of one request
 )
+
+var errNothing = errors.New("nothing to record")
 
 // exchange is a request as it was recorded.
 type exchange struct {
@@ -104,7 +107,7 @@ func (r *recorder) add(e exchange) {
 // scenario is what came together, with the most frequent requests first.
 func (r *recorder) scenario(target string) (*Scenario, Summary, error) {
 	if r.summary.Kept == 0 {
-		return nil, r.summary, fmt.Errorf("nothing to record: %s", r.summary.String())
+		return nil, r.summary, fmt.Errorf("%w: %s", errNothing, strings.TrimSpace(r.summary.String()))
 	}
 	s := &Scenario{Target: target}
 	all := slices.SortedFunc(maps.Values(r.shapes), func(a, b *shape) int {

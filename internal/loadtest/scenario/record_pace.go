@@ -33,9 +33,9 @@ func (p *pace) add(at time.Time) {
 const (
 	maxBins   = 600
 	maxPhases = 60
-	// likely is the logarithm of by how much less likely the counts may be for two parts of the time to be taken for one; 6 is a
-	// chance of about one in two thousand where the rate was the same (Wilks's theorem).
-	likely = 6
+	// likely is by how much the logarithm of the likelihood must fall for two parts of the time not to be taken for one. Where the
+	// rate is the same, 6 happens by chance once in two thousand places (Wilks's theorem), 12 hardly at any of maxBins.
+	likely = 12
 	// nearlyNone stands for no requests at all: without a rate, a phase would send as many as it can.
 	nearlyNone = 0.001
 )

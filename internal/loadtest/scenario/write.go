@@ -64,10 +64,13 @@ func (y *yamlWriter) variables(variables []Variable) {
 	if len(variables) > 0 {
 		y.line("\nvariables:")
 	}
+	secret := false
 	for _, v := range variables {
-		if env, ok := v.From.(Env); ok {
-			y.line("  # A secret, which is not in this file: export %s=… before it is run.", env.Name)
+		_, env := v.From.(Env)
+		if env && !secret {
+			y.line("  # Secrets are not in this file: set the environment variables before it is run, or remove what uses them.")
 		}
+		secret = env
 		y.line("  %s: {%s}", flow(v.Name), strings.Join(valuesFields(v.From), ", "))
 	}
 }
