@@ -18,8 +18,8 @@ dev: deps build ## build, then serve a private PostgreSQL with sample data; ARGS
 build: ## build bin/slipstream
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/slipstream ./cmd/slipstream
 
-test: deps ## run all tests against a real PostgreSQL, DATABASE_URL's or else a private one, and a Redis; ARGS="-race -run X"
-	@scripts/deps.sh redis
+test: deps ## run all tests against a real PostgreSQL, DATABASE_URL's or else a private one, a Redis and a Chromium; ARGS="-race -run X"
+	@scripts/deps.sh redis chromium
 	-@scripts/deps.sh node # without it, the test of the JavaScript client is left out
 	$(GO) test -timeout 20m $(ARGS) ./...
 

@@ -88,7 +88,15 @@ func change(f float64) string {
 	return text
 }
 
+// inSeconds writes a duration, with minutes if there are some.
 func inSeconds(d time.Duration) string {
+	if d >= 2*time.Minute {
+		text := strconv.FormatFloat(math.Floor(d.Minutes()), 'f', -1, 64) + " min"
+		if rest := d.Round(10*time.Millisecond) % time.Minute; rest > 0 {
+			text += " " + inSeconds(rest)
+		}
+		return text
+	}
 	return strconv.FormatFloat(math.Round(d.Seconds()*100)/100, 'f', -1, 64) + " s"
 }
 

@@ -62,6 +62,12 @@ func summarize(r Report) summary {
 	if r.Knee != nil {
 		s.KneeFound, s.KneePoints = kneeFound(r.Knee), kneeRows(r.Knee)
 	}
+	s.Title = printable(s.Title)
+	for _, texts := range [][]string{s.Facts, s.Warnings} {
+		for i := range texts {
+			texts[i] = printable(texts[i])
+		}
+	}
 	return s
 }
 
