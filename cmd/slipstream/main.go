@@ -63,6 +63,7 @@ func rootCommand() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		cacheCommand(),
+		chaosCommand(),
 		checkCommand(),
 		configCommand(),
 		devCommand(),
