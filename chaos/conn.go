@@ -117,26 +117,30 @@ func (c *conn) open(ctx context.Context) bool {
 	if !c.pass(Both) {
 		return false
 	}
+	if ctx.Err() != nil {
+		return false
+	}
 	upstream, err := c.proxy.dial(ctx)
 	if err != nil {
+		if ctx.Err() != nil {
+			return false
+		}
 		c.proxy.count("unreachable")
 		c.proxy.tell(Event{Action: Failed, Connection: c.number, Client: c.from, Detail: err.Error()})
 		return false
 	}
-	return c.join(upstream)
+	return c.join(ctx, upstream)
 }
 
 // join gives the connection its other side; false when it has come too late for that.
-func (c *conn) join(upstream net.Conn) bool {
+func (c *conn) join(ctx context.Context, upstream net.Conn) bool {
 	c.mu.Lock()
 	c.upstream = upstream
 	half := c.closed[ToUpstream]
 	c.mu.Unlock()
-	select {
-	case <-c.gone:
+	if ctx.Err() != nil {
 		_ = upstream.Close()
 		return false
-	default:
 	}
 	if half {
 		_ = upstream.Close()

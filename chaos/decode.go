@@ -44,6 +44,9 @@ func (d *decoder) at(t *token.Token) string {
 }
 
 func (d *decoder) problem(n ast.Node, format string, args ...any) {
+	if entries, _ := mapping(n); len(entries) > 0 {
+		n = entries[0].Key // a mapping's own token is its first colon
+	}
 	d.problems = append(d.problems, fmt.Errorf("%s: %w", d.at(n.GetToken()), fmt.Errorf(format, args...)))
 }
 
@@ -115,7 +118,7 @@ func fieldsOf(v reflect.Value) map[string]reflect.Value {
 			for name, field := range fieldsOf(v.Field(i)) {
 				fields[name] = field
 			}
-		} else if name := f.Tag.Get("json"); name != "" {
+		} else if name := f.Tag.Get("json"); name != "" && name != "-" {
 			fields[name] = v.Field(i)
 		}
 	}

@@ -180,6 +180,9 @@ func (f *Fault) Validate() error {
 	if f.Truncate != 0 && f.Direction.has(ToUpstream) {
 		problem("truncate is for what goes to the client; use cut for the other direction")
 	}
+	if f.HalfOpen != nil && f.Direction == Both {
+		problem("half-open closes one side; write direction: client or upstream")
+	}
 	if _, err := f.Connections.prefix(); err != nil {
 		problem("%w", err)
 	}
