@@ -64,6 +64,7 @@ func rootCommand() *cobra.Command {
 	root.AddCommand(
 		benchCommand(),
 		cacheCommand(),
+		chaosCommand(),
 		checkCommand(),
 		configCommand(),
 		devCommand(),
