@@ -14,7 +14,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/slipstream-go/slipstream"
-	"github.com/slipstream-go/slipstream/internal/loadtest"
 	"github.com/slipstream-go/slipstream/internal/loadtest/report"
 )
 
@@ -93,7 +92,7 @@ func readReport(path string) (report.Report, error) {
 
 // write shows a report, and writes the files that were asked for.
 func (f *benchFlags) write(out io.Writer, r report.Report) error {
-	for path, write := range map[string]func(io.Writer, report.Report) error{f.out.json: report.Write, f.out.html: report.Write} {
+	for path, write := range map[string]func(io.Writer, report.Report) error{f.out.json: report.Write, f.out.html: report.HTML} {
 		if path == "" {
 			continue
 		}
