@@ -65,8 +65,10 @@ const (
 type Protocol int
 
 const (
+	// HTTP1 is HTTP/1.1.
 	HTTP1 Protocol = iota
-	HTTP2          // with TLS by ALPN, without by prior knowledge
+	// HTTP2 is agreed upon by ALPN with TLS, and spoken without asking else.
+	HTTP2
 )
 
 // Source makes requests. It is used by many goroutines.
