@@ -3,7 +3,10 @@
 package loadtest_test
 
 import (
+	"net/http"
+	"runtime"
 	"testing"
+	"time"
 
 	"github.com/slipstream-go/slipstream/internal/loadtest"
 )
@@ -38,5 +41,27 @@ func TestRequestsDoNotAllocate(t *testing.T) {
 				t.Errorf("%s, body kept: %v: %v allocations a request", name, keepBody, got)
 			}
 		}
+	}
+}
+
+// What is due and cannot be sent takes no memory, however much it is.
+func TestBacklogsTakeNoMemory(t *testing.T) {
+	allocated := func(rate float64) uint64 {
+		l := loadtest.Load{
+			Phases: []loadtest.Phase{{Duration: 2 * time.Second, From: rate, To: rate}}, MaxConnections: 1, Arrivals: loadtest.Even,
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		virtual(t, l, func(http.ResponseWriter, *http.Request, time.Duration) { time.Sleep(time.Minute) }, func(res *loadtest.Result) {
+			if res.Total.Sent != 1 || res.Total.Due != uint64(2*rate) {
+				t.Errorf("%d sent of %d", res.Total.Sent, res.Total.Due)
+			}
+		})
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	allocated(10) // what is made once
+	if few, many := allocated(10), allocated(100_000); many > few+1<<20 {
+		t.Errorf("a backlog of 200,000 requests takes %d bytes, and one of 20 %d", many, few)
 	}
 }

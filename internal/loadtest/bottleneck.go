@@ -12,7 +12,7 @@ const (
 	mostLateShare = 0.05             // ... and of that of Latency, above both
 	leastSent     = 0.98             // of what was due, with connections to be had
 	mostWaited    = 0.01             // of what was sent, with MaxConnections open
-	mostBusy      = 0.80             // of MaxConnections, by what the server takes for requests that did not wait
+	mostBusy      = 0.80             // of MaxConnections, by what the server takes in quiet
 )
 
 // bottleneck finds why a result tells of the generator rather than of the server, by these rules, the first of which counts:

@@ -42,6 +42,7 @@ type dispatcher struct {
 	idle             []*worker // most recently used last
 	workers, opening int
 	mostOpen         int // workers in phases with a rate
+	sent             uint64
 	over             bool
 }
 
@@ -57,36 +58,43 @@ func (d *dispatcher) start(phase int, p Phase, begin time.Duration, a arrivals, 
 	d.phase, d.begin, d.end, d.closed, d.limit = phase, begin, begin+p.Duration, p.Closed(), limit
 	d.taken, d.waiting = a, 0
 	d.first, d.more = d.taken.next()
-	for d.closed && d.busy() < d.limit {
-		d.wake()
+	if !d.closed {
+		d.mostOpen = max(d.mostOpen, d.workers)
+	}
+	for d.closed && d.busy() < d.limit && d.wake() {
 	}
 	return first
 }
 
 func (d *dispatcher) busy() int { return d.workers - len(d.idle) }
 
-// wake gives the next request to an idle worker, or starts one.
-func (d *dispatcher) wake() {
-	if len(d.idle) == 0 {
-		d.grow()
-		return
+// wake gives the next request to an idle worker, or starts one if there is none. It does neither when the phase is over.
+func (d *dispatcher) wake() bool {
+	last := len(d.idle) - 1
+	if last < 0 {
+		return d.grow()
 	}
-	if j, ok := d.take(true); ok {
-		last := len(d.idle) - 1
+	j, ok := d.take(true)
+	if ok {
 		w := d.idle[last]
 		d.idle[last] = nil
 		d.idle = d.idle[:last]
 		w.jobs <- j
 	}
+	return ok
 }
 
-func (d *dispatcher) grow() {
+func (d *dispatcher) grow() bool {
+	if d.now() >= d.end {
+		return false
+	}
 	d.workers++
 	d.opening++
 	if !d.closed {
 		d.mostOpen = max(d.mostOpen, d.workers)
 	}
 	d.spawn()
+	return true
 }
 
 // announce says that another request is due.
@@ -96,7 +104,7 @@ func (d *dispatcher) announce() {
 	if d.waiting++; d.waiting <= 0 {
 		return
 	}
-	if len(d.idle) > 0 || d.workers < d.limit && d.opening < d.waiting && d.now() < d.end {
+	if len(d.idle) > 0 || d.workers < d.limit && d.opening < d.waiting {
 		d.wake()
 	}
 }
@@ -110,6 +118,7 @@ func (d *dispatcher) take(free bool) (job, bool) {
 		return j, false
 	case d.closed:
 		d.next++
+		d.sent++
 		return j, true
 	case !d.more || d.begin+d.first > now:
 		return j, false
@@ -117,6 +126,7 @@ func (d *dispatcher) take(free bool) (job, bool) {
 	j.due = d.begin + d.first
 	d.first, d.more = d.taken.next()
 	d.next++
+	d.sent++
 	d.waiting--
 	return j, true
 }
@@ -186,12 +196,12 @@ func (d *dispatcher) finish() {
 	d.idle = slices.Delete(d.idle, 0, len(d.idle))
 }
 
-// standing is how many requests are under way, and by how much the next one that is due is late.
-func (d *dispatcher) standing() (inFlight int, behind time.Duration) {
+// standing is how many requests were sent, how many of them are under way, and by how much the next one that is due is late.
+func (d *dispatcher) standing() (sent uint64, inFlight int, behind time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if now := d.now(); !d.closed && d.more && now < d.end {
 		behind = max(0, now-d.begin-d.first)
 	}
-	return d.workers - len(d.idle) - d.opening, behind
+	return d.sent, d.workers - len(d.idle) - d.opening, behind
 }

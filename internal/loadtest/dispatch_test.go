@@ -60,11 +60,12 @@ func (m *moody) serve(conn net.Conn) {
 		m.count(1)
 		time.Sleep(ms(float64(m.draw(300))))
 		mood := m.draw(12)
-		if mood == 0 { // forever
+		m.count(-1) // before the client knows of it
+		switch mood {
+		case 0: // forever
 			_, _ = io.Copy(io.Discard, conn)
-		}
-		m.count(-1)
-		if mood <= 1 {
+			return
+		case 1:
 			return
 		}
 		text := hello

@@ -82,16 +82,16 @@ func (o KneeOptions) withDefaults() KneeOptions {
 func (o KneeOptions) validate(slo SLO) error {
 	var errs []error
 	if len(slo) == 0 {
-		errs = append(errs, errors.New("SLO: is empty: give one such as p99=50ms"))
+		errs = append(errs, wrong("SLO", "is empty: give one such as p99=50ms"))
 	}
 	if !(o.Start >= leastRate && isRate(o.Start)) || !(o.Most >= o.Start) {
-		errs = append(errs, fmt.Errorf("Start, Most: are %v and %v: give rates of 1 or more, the second not below the first", o.Start, o.Most))
+		errs = append(errs, wrong("Start, Most", "are %v and %v: give rates of 1 or more, the second not below the first", o.Start, o.Most))
 	}
 	if o.Step < 0 || o.Pause < 0 {
-		errs = append(errs, fmt.Errorf("Step, Pause: are %v and %v: give more than 0", o.Step, o.Pause))
+		errs = append(errs, wrong("Step, Pause", "are %v and %v: give more than 0", o.Step, o.Pause))
 	}
 	if !(o.Precision > 0 && o.Precision < 1) {
-		errs = append(errs, fmt.Errorf("Precision: is %v: give more than 0 and less than 1", o.Precision))
+		errs = append(errs, wrong("Precision", "is %v: give more than 0 and less than 1", o.Precision))
 	}
 	return errors.Join(errs...)
 }

@@ -29,7 +29,7 @@ type Load struct {
 	Protocol Protocol
 	// TLS is for targets with https.
 	TLS *tls.Config
-	// Timeout is how long an answer may take from when its request was sent. Default 10 s.
+	// Timeout is how long an answer may take from when its request was sent, and opening a connection. Default 10 s.
 	Timeout time.Duration
 	// Dial opens connections. Default: a net.Dialer's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -43,8 +43,8 @@ type Phase struct {
 	// Duration of the phase.
 	Duration time.Duration
 	// From and To are the rates at its beginning and at its end, in requests a second. It goes from one to the other in a
-	// straight line, or if there are Steps, in so many equal ones. Both 0: as many requests as Load.Connections can, one after
-	// the other on each (a closed loop).
+	// straight line, or if there are Steps, in so many of equal length, From being the first one's rate and To the last one's.
+	// Both 0: as many requests as Load.Connections can, one after the other on each (a closed loop).
 	From, To float64
 	Steps    int
 	// WarmUp leaves the phase out of the totals.
@@ -65,8 +65,10 @@ const (
 type Protocol int
 
 const (
+	// HTTP1 is HTTP/1.1.
 	HTTP1 Protocol = iota
-	HTTP2          // with TLS by ALPN, without by prior knowledge
+	// HTTP2 is agreed upon by ALPN with TLS, and spoken without asking else.
+	HTTP2
 )
 
 // Source makes requests. It is used by many goroutines.

@@ -98,7 +98,7 @@ type Progress struct {
 	// requests a second.
 	Offered, Achieved float64
 	InFlight          int
-	// Since has what was counted since the last call, Total since the start.
+	// Since has the answers since the last call, Total those since the start, both with warm-ups.
 	Since, Total Row
 	// Behind is by how much the next request that is due is late.
 	Behind time.Duration

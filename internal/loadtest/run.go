@@ -104,31 +104,32 @@ func (e *engine) pace(ctx context.Context, alarm alarm) {
 func (e *engine) watch(ctx context.Context) {
 	ticker := time.NewTicker(progressEvery)
 	defer ticker.Stop()
-	last := e.now()
+	last, lastSent := e.now(), uint64(0)
 	for {
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
 			return
 		}
-		now := e.now()
-		e.load.Progress(e.progress(now, now-last))
-		last = now
+		p, sent := e.progress()
+		p.Achieved = float64(sent-lastSent) / (p.Elapsed - last).Seconds()
+		e.load.Progress(p)
+		last, lastSent = p.Elapsed, sent
 	}
 }
 
-func (e *engine) progress(now, since time.Duration) Progress {
-	p := Progress{Elapsed: now}
+func (e *engine) progress() (p Progress, sent uint64) {
+	now := e.now()
+	p.Elapsed = now
 	p.Since, p.Total = e.record.lap()
-	p.Achieved = float64(p.Since.Sent) / since.Seconds()
-	p.InFlight, p.Behind = e.dispatch.standing()
+	sent, p.InFlight, p.Behind = e.dispatch.standing()
 	for i, phase := range e.load.Phases {
 		if begin := e.record.begins[i]; i == 0 || now >= begin {
 			p.Phase, p.Offered = phase, phase.Rate(now-begin)
 		}
 		p.Whole += phase.Duration
 	}
-	return p
+	return p, sent
 }
 
 func (e *engine) result(ended, cpu time.Duration) *Result {
