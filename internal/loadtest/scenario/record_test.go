@@ -130,7 +130,7 @@ func goldenRecording(t *testing.T, name string, s *scenario.Scenario, summary sc
 	if err != nil {
 		t.Fatal(err)
 	}
-	load, err := saved.Load(dir, func(string) (string, bool) { return "x", true })
+	load, err := saved.Load(dir, environment)
 	if err != nil {
 		t.Fatal(err)
 	}
