@@ -383,3 +383,13 @@ func TestPhases(t *testing.T) {
 		t.Errorf("took %v", took)
 	}
 }
+
+func BenchmarkFromAccessLog(b *testing.B) {
+	log := accessLog(b, aDayInTheShop()).Bytes()
+	b.SetBytes(int64(len(log)))
+	for b.Loop() {
+		if _, _, err := scenario.FromAccessLog(bytes.NewReader(log)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
