@@ -78,7 +78,7 @@ func (s *Scenario) weights() []uint64 {
 
 // shapes of a request: one, or one for each value of its group's variable.
 func (c *compiler) shapes(r *Request) []loadtest.Shape {
-	shape := loadtest.Shape{Name: r.Name, Check: r.Expect.checker()}
+	shape := loadtest.Shape{Name: r.Name, Check: r.Expect.judge()}
 	if r.Name == "" {
 		shape.Name = r.method() + " " + r.Path
 	}

@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// checker is a loadtest.Shape's Check; nil if nothing in particular is expected.
-func (e Expect) checker() func(status int, body []byte) string {
+// judge is a loadtest.Shape's Check; nil if nothing in particular is expected.
+func (e Expect) judge() func(status int, body []byte) string {
 	if len(e.Status) == 0 && e.Contains == "" && !e.JSON {
 		return nil
 	}

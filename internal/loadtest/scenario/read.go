@@ -65,7 +65,7 @@ func (r *reader) problem(path, text string, args ...any) {
 	if path != "" {
 		at += ": " + path
 	}
-	r.problems = append(r.problems, fmt.Errorf(at+": "+text, args...))
+	r.problems = append(r.problems, fmt.Errorf("%s: %w", at, fmt.Errorf(text, args...)))
 }
 
 // parse gives the root of the tree.

@@ -130,7 +130,7 @@ func goldenRecording(t *testing.T, name string, s *scenario.Scenario, summary sc
 	if err != nil {
 		t.Fatal(err)
 	}
-	load, err := saved.Load(dir, func(string) (string, bool) { return "x", true })
+	load, err := saved.Load(dir, environment)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -381,5 +381,15 @@ func TestPhases(t *testing.T) {
 	}
 	if took := summary.Took.Seconds(); took < 159 || took > 161 {
 		t.Errorf("took %v", took)
+	}
+}
+
+func BenchmarkFromAccessLog(b *testing.B) {
+	log := accessLog(b, aDayInTheShop()).Bytes()
+	b.SetBytes(int64(len(log)))
+	for b.Loop() {
+		if _, _, err := scenario.FromAccessLog(bytes.NewReader(log)); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
