@@ -37,8 +37,11 @@ type tick struct {
 	Class string
 }
 
-// strip is a phase's name above a plot.
-type strip struct{ Left, Width, Label string }
+// strip is a phase's name above a plot, which is hidden where it is too short a phase.
+type strip struct {
+	Left, Width, Label string
+	Hidden             bool
+}
 
 // band is a time that is marked.
 type band struct{ X, Width, Class string }
