@@ -116,6 +116,15 @@ func (p *pen) dot(x, y float64) {
 
 func (p *pen) curve(class string) curve { return curve{class, p.b.String()} }
 
+// under is the area between a curve, which starts at x, and the axis.
+func (p *pen) under(x float64) curve {
+	area := pen{down: true}
+	area.b.WriteString(p.b.String())
+	area.to(1, 0)
+	area.to(x, 0)
+	return area.curve("under")
+}
+
 // flat is a horizontal line.
 func flat(class string, y float64) curve {
 	var p pen

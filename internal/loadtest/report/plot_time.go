@@ -142,12 +142,7 @@ func throughputPlot(id string, r *loadtest.Result) plot {
 			line.step(partOf(i.Start, end), partOf(i.Start+i.Length, end), y.at(l.of(i)))
 		}
 		if l.class == "good" && len(r.Series) > 0 {
-			area := pen{}
-			area.b.WriteString(line.b.String())
-			area.down = true
-			area.to(1, 0)
-			area.to(partOf(r.Series[0].Start, end), 0)
-			p.Curves = append(p.Curves, area.curve("under"))
+			p.Curves = append(p.Curves, line.under(partOf(r.Series[0].Start, end)))
 		}
 		p.Curves = append(p.Curves, line.curve(l.class))
 		p.Legend = append(p.Legend, legend{l.class, l.label})
