@@ -52,9 +52,12 @@ type Line struct {
 type Verdict string
 
 const (
+	// Better is beyond chance, as is Worse.
 	Better Verdict = "better"
 	Worse  Verdict = "worse"
-	Same   Verdict = "same" // the confidence interval is within what is allowed, to both sides
+	// Same has its confidence interval within what is allowed, to both sides.
+	Same Verdict = "same"
+	// Unsure is all else that is tested.
 	Unsure Verdict = "unsure"
 	// Untested is for p90 and p99.9, which are for information.
 	Untested Verdict = ""
@@ -76,8 +79,8 @@ func (c Comparison) Failed() bool {
 // time is cut into slices, see compareSlices; that covers the total alone, and cannot know by how much one run differs from
 // the next.
 //
-// A line fails if its change is larger than allowed and it is worse beyond chance. Tests are one-sided at 5 %, corrected for the number of
-// lines (Holm), so that at most one comparison in twenty, of a thing with itself, has a line that is "worse", and fewer fail.
+// A line fails if its change is larger than allowed and it is worse beyond chance. Tests are one-sided at 5 %, 2.5 % with slices, corrected
+// for the number of lines (Holm), so that at most one comparison in twenty, of a thing with itself, has a line that is "worse", and fewer fail.
 func Compare(before, after Report, o Options) (Comparison, error) {
 	if o.MaxRegression == 0 {
 		o.MaxRegression = 0.1

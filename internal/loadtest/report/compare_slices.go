@@ -225,7 +225,8 @@ func (p pairs) tested(e estimate, d drawn) estimate {
 	if !e.metric.tested || !moved {
 		return e
 	}
-	e.worse, e.better = up/(resamplings+1), down/(resamplings+1)
+	// This test is wrong as often as it may be, while that of a few runs is wrong less often; so both directions share the 5 %.
+	e.worse, e.better = min(1, 2*up/(resamplings+1)), min(1, 2*down/(resamplings+1))
 	if e.metric.lessIsWorse {
 		e.worse, e.better = e.better, e.worse
 	}

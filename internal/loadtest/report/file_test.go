@@ -3,6 +3,7 @@ package report_test
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"regexp"
 	"strings"
 	"testing"
@@ -134,7 +135,8 @@ func TestReadRefuses(t *testing.T) {
 		"an endless one":      {`"durationSeconds": 20`, `"durationSeconds": 1e300`, "between 0 and 100 days"},
 		"a negative count":    {`"good": 4000`, `"good": -1`, "cannot unmarshal"},
 		"a broken histogram":  {`"HISTFAAA`, `"HISTFBBB`, "a histogram"},
-		"a negative rate":     {`"fromPerSecond": 200`, `"fromPerSecond": -1`, "below 0"},
+		"a negative rate":     {`"fromPerSecond": 200`, `"fromPerSecond": -1`, "cannot be"},
+		"an endless rate":     {`"toPerSecond": 200`, `"toPerSecond": 1e308`, "cannot be"},
 		"an empty interval":   {`"lengthSeconds": 1`, `"lengthSeconds": 0`, "interval 1"},
 		"overlapping ones":    {`"lengthSeconds": 1`, `"lengthSeconds": 2`, "interval 2"},
 	} {
@@ -160,7 +162,7 @@ func TestReadRefuses(t *testing.T) {
 	}
 }
 
-// What can be read can be shown and written, and is then the same.
+// What can be read can be shown, compared and written, and is then the same.
 func FuzzRead(f *testing.F) {
 	h := hdrhistogram.New(1, 1000, 1)
 	_ = h.RecordValue(500)
@@ -183,6 +185,12 @@ func FuzzRead(f *testing.F) {
 			t.Errorf("written twice:\n%s\nand\n%s", a, b)
 		}
 		_ = text(t, r, report.Terminal{})
+		if err := report.HTML(io.Discard, r); err != nil {
+			t.Error(err)
+		}
+		if len(r.Runs) > 0 {
+			_ = compared(t, r, r, report.Options{AllowDifferent: true})
+		}
 	})
 }
 

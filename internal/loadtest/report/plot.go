@@ -37,8 +37,11 @@ type tick struct {
 	Class string
 }
 
-// strip is a phase's name above a plot.
-type strip struct{ Left, Width, Label string }
+// strip is a phase's name above a plot, which is hidden where it is too short a phase.
+type strip struct {
+	Left, Width, Label string
+	Hidden             bool
+}
 
 // band is a time that is marked.
 type band struct{ X, Width, Class string }
@@ -112,6 +115,15 @@ func (p *pen) dot(x, y float64) {
 }
 
 func (p *pen) curve(class string) curve { return curve{class, p.b.String()} }
+
+// under is the area between a curve, which starts at x, and the axis.
+func (p *pen) under(x float64) curve {
+	area := pen{down: true}
+	area.b.WriteString(p.b.String())
+	area.to(1, 0)
+	area.to(x, 0)
+	return area.curve("under")
+}
 
 // flat is a horizontal line.
 func flat(class string, y float64) curve {

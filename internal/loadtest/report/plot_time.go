@@ -36,6 +36,7 @@ func partOf(t, end time.Duration) float64 {
 
 // phases are named above the plot, and told apart by lines; warm-ups are shaded.
 func (p *plot) phases(r *loadtest.Result, end time.Duration) {
+	const tooNarrow = 0.04 // for a name
 	for i, phase := range r.Phases {
 		from, to := partOf(phase.Start, end), partOf(phase.Start+phase.Took, end)
 		name := printable(cmp.Or(phase.Phase.Name, phase.Name))
@@ -43,7 +44,7 @@ func (p *plot) phases(r *loadtest.Result, end time.Duration) {
 			p.Bands = append(p.Bands, band{number(gridWidth * from), number(gridWidth * (to - from)), "warm"})
 		}
 		if len(r.Phases) > 1 {
-			p.Strips = append(p.Strips, strip{percentOf(from), percentOf(to - from), name})
+			p.Strips = append(p.Strips, strip{percentOf(from), percentOf(to - from), name, to-from < tooNarrow})
 		}
 		if i > 0 {
 			p.Curves = append(p.Curves, upright("boundary", from))
@@ -141,12 +142,7 @@ func throughputPlot(id string, r *loadtest.Result) plot {
 			line.step(partOf(i.Start, end), partOf(i.Start+i.Length, end), y.at(l.of(i)))
 		}
 		if l.class == "good" && len(r.Series) > 0 {
-			area := pen{}
-			area.b.WriteString(line.b.String())
-			area.down = true
-			area.to(1, 0)
-			area.to(partOf(r.Series[0].Start, end), 0)
-			p.Curves = append(p.Curves, area.curve("under"))
+			p.Curves = append(p.Curves, line.under(partOf(r.Series[0].Start, end)))
 		}
 		p.Curves = append(p.Curves, line.curve(l.class))
 		p.Legend = append(p.Legend, legend{l.class, l.label})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/slipstream-go/slipstream/internal/loadtest"
@@ -70,8 +71,14 @@ func (f *file) report() (Report, error) {
 	if len(r.Runs) == 0 && r.Knee == nil {
 		return Report{}, errors.New("read the report: it has neither runs nor a knee")
 	}
+	if r.Knee != nil && slices.ContainsFunc(r.Knee.Points, func(p Point) bool { return !possibleRate(p.Asked) || !possibleRate(p.Achieved) }) {
+		return Report{}, errors.New("read the report: the knee has a rate that cannot be")
+	}
 	return r, nil
 }
+
+// possibleRate is one that a plot has room for, in requests a second.
+func possibleRate(f float64) bool { return f >= 0 && f <= 1e12 }
 
 // possible refuses what would lead those who show a result astray.
 func possible(r *loadtest.Result) error {
@@ -79,14 +86,14 @@ func possible(r *loadtest.Result) error {
 		return errors.New("it has no phases")
 	}
 	for _, p := range r.Phases {
-		if p.Phase.From < 0 || p.Phase.To < 0 || p.Phase.Steps < 0 {
-			return fmt.Errorf("phase %q has a rate or steps below 0", p.Phase.Name)
+		if !possibleRate(p.Phase.From) || !possibleRate(p.Phase.To) || p.Phase.Steps < 0 {
+			return fmt.Errorf("phase %q has a rate or steps that cannot be", p.Phase.Name)
 		}
 	}
 	end := time.Duration(0)
 	for i, interval := range r.Series {
-		if interval.Length <= 0 || interval.Start < end || interval.Offered < 0 {
-			return fmt.Errorf("interval %d: its length must be above 0, its rate not below, and it must start after the one before it", i+1)
+		if interval.Length <= 0 || interval.Start < end || !possibleRate(interval.Offered) {
+			return fmt.Errorf("interval %d: its length must be above 0, its rate possible, and it must start after the one before it", i+1)
 		}
 		end = interval.Start + interval.Length
 	}

@@ -30,19 +30,47 @@ type simulation struct {
 
 func (s simulation) run() *loadtest.Result {
 	random := rand.New(rand.NewPCG(s.seed, 0))
-	whole := s.warmUp + s.duration
-	r := &loadtest.Result{
-		Target: "http://127.0.0.1:3000", Protocol: "HTTP/1.1", Open: !s.closed, Seed: 7, Took: whole,
-		Started: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC),
-		Total:   newRow(""), Faults: s.faults,
-	}
 	if s.shapes == nil {
 		s.shapes = []loadtest.Shape{{Name: "read"}}
 	}
-	shapes, groups := map[string]*loadtest.Row{}, map[string]*loadtest.Row{}
+	r := s.silent()
+	scale := float64(s.median.Microseconds()) * (1 + s.slower) * math.Exp(s.noise*random.NormFloat64())
+	if s.closed {
+		s.rate *= float64(s.median.Microseconds()) / scale
+	}
+	drift := 0.0
+	for i := range int(s.rate * r.Took.Seconds()) {
+		if i%max(1, int(s.rate)) == 0 {
+			drift = s.drift * random.NormFloat64()
+		}
+		own := scale * math.Exp(drift+0.4*random.NormFloat64())
+		if random.Float64() < 0.02 {
+			own *= 8
+		}
+		due := time.Duration(float64(i) / s.rate * float64(time.Second))
+		s.answer(r, i%len(s.shapes), due, int64(own), random)
+	}
+	late := hdrhistogram.New(1, 60_000_000, 3)
+	for range 100 {
+		_ = late.RecordValue(10 + random.Int64N(90))
+	}
+	r.Generator = loadtest.Generator{Late: late, Connections: 12, Opened: 14, CPU: r.Took / 2, Cores: 2}
+	return r
+}
+
+// silent is a run in which nothing was sent.
+func (s simulation) silent() *loadtest.Result {
+	r := &loadtest.Result{
+		Target: "http://127.0.0.1:3000", Protocol: "HTTP/1.1", Open: !s.closed, Seed: 7, Took: s.warmUp + s.duration,
+		Started: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), Total: newRow(""), Faults: s.faults,
+	}
+	groups := map[string]bool{"": true}
 	for _, shape := range s.shapes {
-		shapes[shape.Name] = new(newRow(shape.Name))
-		groups[shape.Group] = new(newRow(shape.Group))
+		r.Shapes = append(r.Shapes, newRow(shape.Name))
+		if !groups[shape.Group] {
+			groups[shape.Group] = true
+			r.Groups = append(r.Groups, newRow(shape.Group))
+		}
 	}
 	offered := s.rate
 	if s.closed {
@@ -54,64 +82,43 @@ func (s simulation) run() *loadtest.Result {
 	}
 	r.Phases = append(r.Phases, loadtest.PhaseRow{Row: newRow("steady"), Start: s.warmUp, Took: s.duration,
 		Phase: loadtest.Phase{Name: "steady", Duration: s.duration, From: offered, To: offered}})
+	length := r.Took / time.Duration(s.intervals)
 	for i := range s.intervals {
-		length := whole / time.Duration(s.intervals)
 		r.Series = append(r.Series, loadtest.Interval{Start: time.Duration(i) * length, Length: length, Offered: offered,
 			Latency: hdrhistogram.New(1, 60_000_000, 2)})
 	}
-	scale := float64(s.median.Microseconds()) * (1 + s.slower) * math.Exp(s.noise*random.NormFloat64())
-	if s.closed {
-		s.rate *= float64(s.median.Microseconds()) / scale
-	}
-	n := int(s.rate * whole.Seconds())
-	drift := 0.0
-	for i := range n {
-		due := time.Duration(float64(i) / s.rate * float64(time.Second))
-		if i%max(1, int(s.rate)) == 0 {
-			drift = s.drift * random.NormFloat64()
-		}
-		own := scale * math.Exp(drift+0.4*random.NormFloat64())
-		if random.Float64() < 0.02 {
-			own *= 8
-		}
-		wait := 0.0
-		for _, f := range s.faults {
-			if due >= f.Start && due < f.Start+f.Length {
-				wait = float64((f.Start + f.Length - due).Microseconds())
-			}
-		}
-		shape := s.shapes[i%len(s.shapes)]
-		rows := []*loadtest.Row{&r.Total, shapes[shape.Name], groups[shape.Group], &r.Phases[len(r.Phases)-1].Row}
-		if due < s.warmUp {
-			rows = []*loadtest.Row{&r.Phases[0].Row}
-		}
-		failed := random.Float64() < s.errors
-		for _, row := range rows {
-			record(row, int64(wait+own), int64(own), failed, random.IntN(4) == 0)
-		}
-		interval := &r.Series[min(len(r.Series)-1, int(float64(due)/float64(whole)*float64(s.intervals)))]
-		interval.Due, interval.Sent = interval.Due+1, interval.Sent+1
-		if failed {
-			interval.Errors++
-		} else {
-			interval.Good++
-		}
-		_ = interval.Latency.RecordValue(min(int64(wait+own), 60_000_000))
-	}
-	seen := map[string]bool{}
-	for _, shape := range s.shapes {
-		r.Shapes = append(r.Shapes, *shapes[shape.Name])
-		if shape.Group != "" && !seen[shape.Group] {
-			seen[shape.Group] = true
-			r.Groups = append(r.Groups, *groups[shape.Group])
-		}
-	}
-	late := hdrhistogram.New(1, 60_000_000, 3)
-	for range 100 {
-		_ = late.RecordValue(10 + random.Int64N(90))
-	}
-	r.Generator = loadtest.Generator{Late: late, Connections: 12, Opened: 14, CPU: whole / 2, Cores: 2}
 	return r
+}
+
+// answer counts one that took own microseconds from when it could be sent.
+func (s simulation) answer(r *loadtest.Result, shape int, due time.Duration, own int64, random *rand.Rand) {
+	latency := own
+	for _, f := range s.faults {
+		if due >= f.Start && due < f.Start+f.Length {
+			latency += (f.Start + f.Length - due).Microseconds()
+		}
+	}
+	rows := []*loadtest.Row{&r.Total, &r.Shapes[shape], &r.Phases[len(r.Phases)-1].Row}
+	for i := range r.Groups {
+		if r.Groups[i].Name == s.shapes[shape].Group {
+			rows = append(rows, &r.Groups[i])
+		}
+	}
+	if due < s.warmUp {
+		rows = []*loadtest.Row{&r.Phases[0].Row}
+	}
+	failed, timeout := random.Float64() < s.errors, random.IntN(4) == 0
+	for _, row := range rows {
+		record(row, latency, own, failed, timeout)
+	}
+	interval := &r.Series[min(len(r.Series)-1, int(float64(due)/float64(r.Took)*float64(s.intervals)))]
+	interval.Due, interval.Sent = interval.Due+1, interval.Sent+1
+	if failed {
+		interval.Errors++
+	} else {
+		interval.Good++
+	}
+	_ = interval.Latency.RecordValue(min(latency, 60_000_000))
 }
 
 func newRow(name string) loadtest.Row {
@@ -139,9 +146,10 @@ func record(row *loadtest.Row, latency, own int64, failed, timeout bool) {
 // repeated is a report of n runs that differ in their noise.
 func (s simulation) repeated(n int) report.Report {
 	r := reportOf()
-	for range n {
-		r.Runs = append(r.Runs, s.run())
-		s.seed++
+	for i := range uint64(n) {
+		next := s
+		next.seed += i
+		r.Runs = append(r.Runs, next.run())
 	}
 	return r
 }
