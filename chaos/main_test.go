@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -183,6 +184,13 @@ func (r *receiver) all() (string, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.text, r.err
+}
+
+// when tells at which times something has arrived.
+func (r *receiver) when() []time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.times)
 }
 
 // echo serves TCP connections with what they send, until the test's end.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -114,6 +115,7 @@ func TestTimeline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		exit := newMemory()
+		var mu sync.Mutex
 		var got []string
 		s, err := chaos.Parse("s.yaml", []byte(`
 for: 60s
@@ -130,6 +132,8 @@ timeline:
 		db.Listener, db.Dial = newMemory(), exit.dial
 		s.Proxies["db"] = db
 		r, err := s.Open(t.Context(), chaos.Options{Events: func(e chaos.Event) {
+			mu.Lock()
+			defer mu.Unlock()
 			got = append(got, e.Time.Sub(began).String()+" "+string(e.Action)+" "+e.Proxy+" "+e.Fault)
 		}})
 		if err != nil {
