@@ -255,6 +255,16 @@ func dial(t *testing.T, address string) net.Conn {
 	return c
 }
 
+// attempt is ask on a new connection, which may be broken off before it is there.
+func attempt(address, text string) error {
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return ask(c, text)
+}
+
 // ask sends a line to an echo and wants it back.
 func ask(c net.Conn, text string) error {
 	if _, err := io.WriteString(c, text+"\n"); err != nil {
