@@ -221,6 +221,9 @@ func (w *eventWriter) summary(r *chaos.Rehearsal) {
 		_ = json.NewEncoder(w.out).Encode(map[string]any{"counts": counts}) // nobody is left to tell
 		return
 	}
+	if len(r.Proxies()) == 0 {
+		return
+	}
 	t := newTable()
 	for _, p := range r.Proxies() {
 		t.line(p.Name(), "%d connections", p.Connections())
