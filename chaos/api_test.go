@@ -81,7 +81,7 @@ func TestControlOfProxies(t *testing.T) {
 	a.want(200, `"name":"way","listen":"`+way.Addr()+`"`, "GET", "/proxies", "")
 	a.want(200, `"faults":[{"probability":"50%","refuse":true}]`, "PUT", "/proxies/way/faults", `{"faults": [{"refuse": true, "probability": 0.5}]}`)
 	a.want(200, `"faults":[{"reset":true}]`, "PUT", "/proxies/way/faults", `{"faults": [{"reset": true}]}`)
-	if err := ask(dial(t, way.Addr()), "hello"); err == nil {
+	if err := attempt(way.Addr(), "hello"); err == nil {
 		t.Error("not reset")
 	}
 	a.want(200, `"connections":1,"counts":{"reset":1}`, "GET", "/proxies/way", "")

@@ -70,6 +70,7 @@ func TestFaultsThatCannotBe(t *testing.T) {
 		"latency: 50ms±60ms":                      `1:11: 50ms±60ms varies by more than it is; write at most 50ms±50ms`,
 		"latency: -50ms":                          `1:11: "-50ms" is no duration`,
 		"corrupt: 101%":                           `1:11: "101%" is no probability; write one such as 1% or 0.01`,
+		"refuse: true, probability: 0":            `"0" is no probability; write one such as 1% or 0.01, or leave the fault out`,
 		"corrupt: NaN":                            `is no probability`,
 		"bandwidth: 0":                            `1:13: "0" is no rate`,
 		"bandwidth: fast":                         `1:13: "fast" is no rate; write one such as 64KiB/s`,

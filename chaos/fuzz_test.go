@@ -12,9 +12,9 @@ import (
 // FuzzParse: a scenario that is read can be written and read again, fault by fault, and nothing panics.
 func FuzzParse(f *testing.F) {
 	f.Add(failover)
-	f.Add("proxies: {a: {upstream: x, faults: [{http: {status: 503, path: /a*}, connections: {from: 10.0.0.0/8}}]}}")
+	f.Add("proxies: {a: {upstream: 'x:1', faults: [{http: {status: 503, path: /a*}, connections: {from: 10.0.0.0/8}}]}}")
 	f.Add("proxies: &a {b: *a}\n")
-	f.Add("{\"proxies\": {\"a\": {\"upstream\": \"x\", \"faults\": [{\"delay\": {\"before\": \"Query\", \"by\": \"2s\"}}]}}}")
+	f.Add("{\"proxies\": {\"a\": {\"upstream\": \"x:1\", \"faults\": [{\"delay\": {\"before\": \"Query\", \"by\": \"2s\"}}]}}}")
 	f.Fuzz(func(t *testing.T, source string) {
 		s, err := chaos.Parse("s.yaml", []byte(source))
 		if err != nil {

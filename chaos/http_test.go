@@ -249,8 +249,8 @@ func TestDelayOfRequests(t *testing.T) {
 		const fast, slow = "GET /fast HTTP/1.1\r\n\r\n", "GET /slow HTTP/1.1\r\n\r\n"
 		_, _ = io.WriteString(client, fast+slow)
 		time.Sleep(time.Hour)
-		if got, _ := asked.all(); got != fast+slow || len(asked.times) != 2 || asked.times[0] != 0 || asked.times[1] != time.Minute {
-			t.Errorf("%q at %v", got, asked.times)
+		if got, _ := asked.all(); got != fast+slow || len(asked.when()) != 2 || asked.when()[0] != 0 || asked.when()[1] != time.Minute {
+			t.Errorf("%q at %v", got, asked.when())
 		}
 		_ = client.Close()
 		_ = upstream.conn.Close()

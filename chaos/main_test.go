@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -185,6 +186,13 @@ func (r *receiver) all() (string, error) {
 	return r.text, r.err
 }
 
+// when tells at which times something has arrived.
+func (r *receiver) when() []time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.times)
+}
+
 // echo serves TCP connections with what they send, until the test's end.
 func echo(t *testing.T) string {
 	t.Helper()
@@ -245,6 +253,16 @@ func dial(t *testing.T, address string) net.Conn {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// attempt is ask on a new connection, which may be broken off before it is there.
+func attempt(address, text string) error {
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return ask(c, text)
 }
 
 // ask sends a line to an echo and wants it back.

@@ -20,11 +20,11 @@ func TestLatencyIsForAnswers(t *testing.T) {
 		_, _ = io.WriteString(client, "question")
 		_, _ = io.WriteString(upstream.conn, "answer")
 		time.Sleep(10 * time.Second)
-		if len(asked.times) != 1 || asked.times[0] != 0 {
-			t.Errorf("the question took %v, want nothing", asked.times)
+		if len(asked.when()) != 1 || asked.when()[0] != 0 {
+			t.Errorf("the question took %v, want nothing", asked.when())
 		}
-		if len(answered.times) != 1 || answered.times[0] != time.Second {
-			t.Errorf("the answer took %v, want 1 s", answered.times)
+		if len(answered.when()) != 1 || answered.when()[0] != time.Second {
+			t.Errorf("the answer took %v, want 1 s", answered.when())
 		}
 		_ = client.Close()
 	})
@@ -72,7 +72,7 @@ func TestJitterKeepsTheOrder(t *testing.T) {
 			if got, _ := answer.all(); got != sent.String() {
 				t.Errorf("got %q", got)
 			}
-			all = answer.times
+			all = answer.when()
 			_ = client.Close()
 		})
 		return all
@@ -310,8 +310,8 @@ func TestDelayAtBytes(t *testing.T) {
 		_, _ = io.WriteString(upstream.get(), "answer")
 		time.Sleep(2 * time.Minute)
 		got, _ := answered.all()
-		if len(answered.times) != 2 || got != "answer" || answered.times[0] != 0 || answered.times[1] != time.Minute {
-			t.Errorf("%q at %v", got, answered.times)
+		if len(answered.when()) != 2 || got != "answer" || answered.when()[0] != 0 || answered.when()[1] != time.Minute {
+			t.Errorf("%q at %v", got, answered.when())
 		}
 		_ = client.Close()
 	})
@@ -347,7 +347,7 @@ func TestWindows(t *testing.T) {
 		time.Sleep(50 * time.Second)
 		_ = l.Close()
 		var got []string
-		for _, e := range l.events {
+		for _, e := range l.events { // Close has ended all who write it
 			got = append(got, string(e.Action)+" "+e.Fault+" "+e.Time.Sub(began).String())
 		}
 		if want := "begun hole 10s, ended hole 15s, begun hole 40s, ended hole 45s"; strings.Join(got, ", ") != want {

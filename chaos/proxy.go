@@ -80,6 +80,9 @@ func (c *ProxyConfig) Validate() error {
 	if c.Upstream == "" && c.Dial == nil {
 		return errors.New("a proxy needs an upstream, such as 127.0.0.1:5432")
 	}
+	if _, _, err := net.SplitHostPort(c.Upstream); err != nil && c.Dial == nil && network(c.Upstream) == "tcp" {
+		return fmt.Errorf("%q is no upstream; write an address such as 127.0.0.1:5432, or the path of a Unix socket", c.Upstream)
+	}
 	if c.Protocol != "" && c.Protocol != PostgreSQL && c.Protocol != HTTP1 {
 		return fmt.Errorf("%q is no protocol that is known; write postgres, http, or leave it out", c.Protocol)
 	}

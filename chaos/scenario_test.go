@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,6 +74,7 @@ func TestScenariosAreRead(t *testing.T) {
 func TestScenariosThatCannotBe(t *testing.T) {
 	for from, to := range map[string][2]string{
 		"upstream: 127.0.0.1:5432": {"upstrem: 127.0.0.1:5432", "s.yaml:13:5: there is no upstrem here; there are faults, listen, protocol, upstream"},
+		"upstream: 127.0.0.1:":     {"upstream: port-", `s.yaml:12:5: "port-5432" is no upstream; write an address such as 127.0.0.1:5432`},
 		"seed: 7":                  {"sead: 7", "s.yaml:2:1: there is no sead here; there are for, processes, proxies, seed, timeline"},
 		"proxy: replica-2, black":  {"proxy: replica-3, black", "s.yaml:2:1: step 1 of the timeline: there is no proxy replica-3; there are replica-2"},
 		"blackhole: true}":         {"blackhole: true, do: kill}", "s.yaml:17:6: do is for processes"},
@@ -104,7 +106,7 @@ func TestScenariosThatCannotBe(t *testing.T) {
 
 // All mistakes are told at once.
 func TestAllProblemsAreTold(t *testing.T) {
-	_, err := chaos.Parse("s.yaml", []byte("proxies: {a: {upstream: x, faults: [{latency: 5}, {reset: maybe}]}}\nfor: long\nsaed: 1\n"))
+	_, err := chaos.Parse("s.yaml", []byte("proxies: {a: {upstream: 'x:1', faults: [{latency: 5}, {reset: maybe}]}}\nfor: long\nsaed: 1\n"))
 	if err == nil || strings.Count(err.Error(), "s.yaml:") != 4 || strings.Count(err.Error(), "\n") != 3 {
 		t.Error(err)
 	}
@@ -114,10 +116,11 @@ func TestTimeline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		exit := newMemory()
+		var mu sync.Mutex
 		var got []string
 		s, err := chaos.Parse("s.yaml", []byte(`
 for: 60s
-proxies: {db: {upstream: memory, faults: [{latency: 5ms}]}}
+proxies: {db: {upstream: 'memory:1', faults: [{latency: 5ms}]}}
 timeline:
   - {at: 10s, for: 5s, proxy: db, blackhole: true}
   - {at: 40s, proxy: db, name: crash, reset: true}
@@ -130,6 +133,8 @@ timeline:
 		db.Listener, db.Dial = newMemory(), exit.dial
 		s.Proxies["db"] = db
 		r, err := s.Open(t.Context(), chaos.Options{Events: func(e chaos.Event) {
+			mu.Lock()
+			defer mu.Unlock()
 			got = append(got, e.Time.Sub(began).String()+" "+string(e.Action)+" "+e.Proxy+" "+e.Fault)
 		}})
 		if err != nil {

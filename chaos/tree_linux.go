@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -36,14 +38,7 @@ func descendants(pid int) []int {
 		if err != nil {
 			continue
 		}
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", child))
-		if err != nil {
-			continue // it has ended
-		}
-		var state string
-		var parent int
-		// The name before it is in parentheses, and may have some in it (proc(5)).
-		if _, err := fmt.Sscan(string(stat[bytes.LastIndexByte(stat, ')')+1:]), &state, &parent); err == nil {
+		if _, parent, ok := stat(filepath.Join("/proc", e.Name())); ok {
 			children[parent] = append(children[parent], child)
 		}
 	}
@@ -53,4 +48,33 @@ func descendants(pid int) []int {
 		next = append(next, children[next[0]]...)
 	}
 	return all
+}
+
+// stat is the state of a process or thread, and its parent (proc_pid_stat(5)); not ok when it is gone.
+func stat(dir string) (state string, parent int, ok bool) {
+	b, err := os.ReadFile(filepath.Join(dir, "stat"))
+	if err != nil {
+		return "", 0, false
+	}
+	// The name before the state is in parentheses, and may have some in it.
+	_, err = fmt.Sscan(string(b[bytes.LastIndexByte(b, ')')+1:]), &state, &parent)
+	return state, parent, err == nil
+}
+
+// awaitStill waits until no thread of the processes runs: the signal only asks them to stand still. One that waits for a disk
+// cannot yet; it is not waited for longer than a second.
+func awaitStill(pids []int) {
+	for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		running := false
+		for _, pid := range pids {
+			threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid)) // none when it is gone
+			for _, thread := range threads {
+				state, _, ok := stat(thread)
+				running = running || ok && state != "T" && state != "t" && state != "Z" && state != "X"
+			}
+		}
+		if !running {
+			return
+		}
+	}
 }

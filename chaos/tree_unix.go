@@ -23,8 +23,14 @@ func killTree(p *os.Process) error {
 	return signalTree(p, syscall.SIGKILL)
 }
 
-// stopTree has a process and all that it has started stand still.
-func stopTree(p *os.Process) error { return signalTree(p, syscall.SIGSTOP) }
+// stopTree has a process and all that it has started stand still, and returns when they do.
+func stopTree(p *os.Process) error {
+	err := signalTree(p, syscall.SIGSTOP)
+	if err == nil {
+		awaitStill(append(descendants(p.Pid), p.Pid))
+	}
+	return err
+}
 
 // continueTree has them go on.
 func continueTree(p *os.Process) error { return signalTree(p, syscall.SIGCONT) }

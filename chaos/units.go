@@ -80,7 +80,7 @@ func duration(text string) (time.Duration, error) {
 	return d, nil
 }
 
-// Probability is between 0 and 1. As text: "1%", "0.01".
+// Probability is more than 0, and at most 1. As text: "1%", "0.01".
 type Probability float64
 
 func (p Probability) String() string {
@@ -97,8 +97,8 @@ func (p *Probability) UnmarshalText(text []byte) error {
 	if percent {
 		f /= 100
 	}
-	if err != nil || math.IsNaN(f) || f < 0 || f > 1 {
-		return fmt.Errorf("%q is no probability; write one such as 1%% or 0.01", text)
+	if err != nil || math.IsNaN(f) || f <= 0 || f > 1 {
+		return fmt.Errorf("%q is no probability; write one such as 1%% or 0.01, or leave the fault out", text)
 	}
 	*p = Probability(f)
 	return nil

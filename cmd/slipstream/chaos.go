@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -105,6 +107,9 @@ type faultFlag struct {
 func (f *faultFlag) Set(text string) error {
 	fault := fmt.Sprintf(f.form, text)
 	if _, err := chaos.ParseFault(fault); err != nil {
+		if _, problem, ok := strings.Cut(err.Error(), ": "); ok && fault != text {
+			return errors.New(problem) // the place in what was made of the flag is of no use
+		}
 		return err
 	}
 	*f.faults = append(*f.faults, fault)
@@ -214,6 +219,9 @@ func (w *eventWriter) summary(r *chaos.Rehearsal) {
 			counts[p.Name()] = p.Counts()
 		}
 		_ = json.NewEncoder(w.out).Encode(map[string]any{"counts": counts}) // nobody is left to tell
+		return
+	}
+	if len(r.Proxies()) == 0 {
 		return
 	}
 	t := newTable()
