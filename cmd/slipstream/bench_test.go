@@ -4,24 +4,22 @@ import (
 	"bytes"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
-	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/slipstream-go/slipstream/internal/loadtest"
 )
 
-// service starts an HTTP service at $SERVICE. /slow takes $SLOW milliseconds more, /flaky fails every other time, and /echo
-// answers what it is sent.
-func service(ts *testscript.TestScript, _ bool, _ []string) {
+// service is what scripts load, and break connections to. It answers with the path it is asked for; /slow?for=20ms takes its
+// time, /flaky fails every other time, and /echo answers what it is sent.
+func service() http.Handler {
 	var n atomic.Int64
 	mux := http.NewServeMux()
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "hello") })
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.URL.Path) })
 	mux.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) {
 		wait, err := time.ParseDuration(r.URL.Query().Get("for"))
 		if err != nil {
@@ -36,9 +34,7 @@ func service(ts *testscript.TestScript, _ bool, _ []string) {
 		}
 	})
 	mux.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) })
-	server := httptest.NewServer(mux)
-	tb(ts).Cleanup(server.Close)
-	ts.Setenv("SERVICE", server.URL)
+	return mux
 }
 
 func TestLiveView(t *testing.T) {

@@ -55,7 +55,6 @@ func TestScripts(t *testing.T) {
 			"await":    await,
 			"ask":      ask,
 			"busy":     busy,
-			"service":  service,
 			"signal":   signalServer,
 			"upstream": upstream,
 			"fetch":    fetchURL,
@@ -186,10 +185,9 @@ func signalServer(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// upstream starts an HTTP server at $UPSTREAM that answers with the path it is asked for. $FREE1 and $FREE2 are addresses that
-// nobody listens at.
+// upstream starts a service at $UPSTREAM. $FREE1 and $FREE2 are addresses that nobody listens at.
 func upstream(ts *testscript.TestScript, _ bool, _ []string) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.URL.Path) }))
+	server := httptest.NewServer(service())
 	ts.Defer(server.Close)
 	ts.Setenv("UPSTREAM", server.Listener.Addr().String())
 	for _, name := range []string{"FREE1", "FREE2"} {
