@@ -2,8 +2,14 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -35,6 +41,41 @@ func service() http.Handler {
 	})
 	mux.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) })
 	return mux
+}
+
+// What the README has people type works, against a service of the test's and for less time.
+func TestExamplesOfTheREADME(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Mkdir(filepath.Join(dir, "bin"), 0o700), os.Symlink(self, filepath.Join(dir, "bin", "slipstream"))); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(service())
+	defer server.Close()
+	host := server.Listener.Addr().String()
+	here := strings.NewReplacer("127.0.0.1:3000", host, "127.0.0.1:5432", host, "127.0.0.1:5433", "127.0.0.1:0", "--duration 10s", "--duration 500ms", "--latency", "--for 1ms --latency")
+	examples := regexp.MustCompile(`(?m)^    (bin/slipstream (?:bench|chaos) .*)$`).FindAllSubmatch(readme, -1)
+	if len(examples) != 2 {
+		t.Fatalf("%d examples", len(examples))
+	}
+	for i, want := range []string{"an open loop", "proxy reset: probability: 1%, reset: true"} {
+		example := here.Replace(string(examples[i][1]))
+		command := exec.CommandContext(t.Context(), "sh", "-c", example)
+		command.Dir = dir
+		if out, err := command.CombinedOutput(); err != nil || !strings.Contains(string(out), want) {
+			t.Errorf("%s: %v\n%s", example, err, out)
+		}
+	}
+	if page, err := os.ReadFile(filepath.Join(dir, "report.html")); err != nil || !bytes.Contains(page, []byte("<svg")) {
+		t.Errorf("the page: %v", err)
+	}
 }
 
 func TestLiveView(t *testing.T) {
