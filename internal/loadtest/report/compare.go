@@ -52,9 +52,10 @@ type Line struct {
 type Verdict string
 
 const (
-	// Better is beyond chance, as is Worse.
+	// Better is beyond chance.
 	Better Verdict = "better"
-	Worse  Verdict = "worse"
+	// Worse is beyond chance, too.
+	Worse Verdict = "worse"
 	// Same has its confidence interval within what is allowed, to both sides.
 	Same Verdict = "same"
 	// Unsure is all else that is tested.

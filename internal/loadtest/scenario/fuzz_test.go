@@ -137,7 +137,7 @@ func recorded(t *testing.T, record func() (*scenario.Scenario, scenario.Summary,
 		t.Errorf("a secret is in the recording:\n%s", all)
 	}
 	again(t, s)
-	load := loadtest.Load{}
+	var load loadtest.Load
 	if len(summary.Files) > 0 {
 		load = replayed(t, s, summary)
 	} else if load, err = s.Load("", environment); err != nil {
