@@ -32,7 +32,7 @@ func (f *benchFlags) findKnee(ctx context.Context, load loadtest.Load, view *liv
 	if err != nil {
 		return err
 	}
-	r.Knee = &report.Knee{Objective: objective(slo), Rate: knee.Rate, Limit: knee.Limit}
+	r.Knee = &report.Knee{Objective: objective(slo), Rate: knee.Rate, Bound: knee.Limit}
 	for _, p := range knee.Points {
 		r.Knee.Points = append(r.Knee.Points, pointOf(p, bounds.Percentile))
 	}

@@ -106,6 +106,7 @@ type fileKnee struct {
 	Errors   float64     `json:"objectiveErrorShare"`
 	Rate     float64     `json:"ratePerSecond"`
 	Points   []filePoint `json:"points"`
+	Bound    string      `json:"bound,omitempty"`
 }
 
 type filePoint struct {

@@ -56,7 +56,7 @@ func drawn(t *rapid.T) report.Report {
 	}
 	r.Runs = rapid.SliceOfN(rapid.Custom(drawnRun), 0, 3).Draw(t, "runs")
 	if len(r.Runs) == 0 || rapid.Bool().Draw(t, "stress") {
-		r.Knee = &report.Knee{Objective: report.Objective{Quantile: rapid.Float64Range(0, 1).Draw(t, "q"), Limit: period(t)}, Rate: positive(t)}
+		r.Knee = &report.Knee{Objective: report.Objective{Quantile: rapid.Float64Range(0, 1).Draw(t, "q"), Limit: period(t)}, Rate: positive(t), Bound: rapid.String().Draw(t, "bound")}
 		for range rapid.IntRange(0, 4).Draw(t, "points") {
 			r.Knee.Points = append(r.Knee.Points, report.Point{Asked: positive(t), Achieved: positive(t), Latency: period(t), P50: period(t),
 				P90: period(t), P99: period(t), P999: period(t), Max: period(t), Errors: positive(t), OK: rapid.Bool().Draw(t, "ok"), Why: name(t)})

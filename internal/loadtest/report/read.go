@@ -147,7 +147,7 @@ func (f *fileKnee) knee() *Knee {
 	if f == nil {
 		return nil
 	}
-	k := &Knee{Objective: Objective{Quantile: f.Quantile, Limit: time.Duration(f.Limit), Errors: f.Errors}, Rate: f.Rate}
+	k := &Knee{Objective: Objective{Quantile: f.Quantile, Limit: time.Duration(f.Limit), Errors: f.Errors}, Rate: f.Rate, Bound: f.Bound}
 	for _, p := range f.Points {
 		k.Points = append(k.Points, Point{
 			Asked: p.Asked, Achieved: p.Achieved, Latency: time.Duration(p.Latency), P50: time.Duration(p.P50), P90: time.Duration(p.P90),

@@ -50,8 +50,8 @@ type Knee struct {
 	Rate float64
 	// Points are the rates that were tried, in the order in which they were.
 	Points []Point
-	// Limit says why the knee may be above Rate; empty where a rate was found that did not keep the objective.
-	Limit string
+	// Bound says why the knee may be above Rate; empty where a rate was found that did not keep the objective.
+	Bound string
 }
 
 // Objective is what answers are to keep.

@@ -52,7 +52,7 @@ func summarize(r Report) summary {
 		s.Facts = append([]string{asked(all, len(r.Runs))}, s.Facts...)
 		s.Facts = append(s.Facts, "Latencies are in milliseconds, from when requests were due.")
 		if all.Generator.Bottleneck != "" {
-			s.Warnings = append(s.Warnings, "The generator was the bottleneck, so these are not the server's figures. "+all.Generator.Bottleneck)
+			s.Warnings = append(s.Warnings, "The generator was the bottleneck, so these are not the server's figures: "+all.Generator.Bottleneck)
 		}
 		s.Sections = sections(r.Runs, all)
 		s.Errors = errorRows(all.Total)
@@ -224,7 +224,10 @@ func kneeFound(k *Knee) string {
 			above = min(above, p.Asked)
 		}
 	}
-	if math.IsInf(above, 1) {
+	switch {
+	case k.Bound != "":
+		return fmt.Sprintf("%s; the knee may be higher: %s.", text, k.Bound)
+	case math.IsInf(above, 1):
 		return text + "; no higher rate that was tried broke it."
 	}
 	return fmt.Sprintf("%s, %s do not.", text, rate(above))

@@ -76,7 +76,7 @@ func writtenKnee(k *Knee) *fileKnee {
 		return nil
 	}
 	f := &fileKnee{
-		Quantile: k.Objective.Quantile, Limit: millis(k.Objective.Limit), Errors: k.Objective.Errors, Rate: k.Rate, Points: []filePoint{},
+		Quantile: k.Objective.Quantile, Limit: millis(k.Objective.Limit), Errors: k.Objective.Errors, Rate: k.Rate, Points: []filePoint{}, Bound: k.Bound,
 	}
 	for _, p := range k.Points {
 		f.Points = append(f.Points, filePoint{
