@@ -1,6 +1,7 @@
 package chaos_test
 
 import (
+	"errors"
 	"io"
 	"math"
 	"strings"
@@ -42,7 +43,7 @@ func TestLatencyTakesNoBandwidth(t *testing.T) {
 		_ = upstream.conn.Close()
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if got, err := answer.all(); got != sent || err != io.EOF {
+		if got, err := answer.all(); got != sent || !errors.Is(err, io.EOF) {
 			t.Errorf("after 1 s there are %d bytes of %d, %v", len(got), len(sent), err)
 		}
 	})
@@ -166,7 +167,7 @@ func TestBlackholeKeepsWhatIsSent(t *testing.T) {
 		}
 		end()
 		synctest.Wait()
-		if got, err := asked.all(); got != "question" || err != io.EOF {
+		if got, err := asked.all(); got != "question" || !errors.Is(err, io.EOF) {
 			t.Errorf("got %q, %v after it", got, err)
 		}
 	})
@@ -216,7 +217,7 @@ func TestHalfOpen(t *testing.T) {
 		asked, answered := receive(upstream.get()), receive(client)
 		_, _ = io.WriteString(client, "before")
 		time.Sleep(2 * time.Minute)
-		if got, err := asked.all(); got != "before" || err != io.EOF {
+		if got, err := asked.all(); got != "before" || !errors.Is(err, io.EOF) {
 			t.Errorf("the upstream has %q, %v", got, err)
 		}
 		if _, err := io.WriteString(client, "after"); err != nil {

@@ -58,7 +58,6 @@ type running struct {
 	cmd    *exec.Cmd
 	gone   chan struct{} // closed when it has ended
 	killed chan struct{} // closed before it is killed
-	err    error         // how it has ended, set before gone is closed
 
 	mu sync.Mutex // held while signals are sent, so that its number is not another's by then
 }
@@ -122,7 +121,7 @@ func (r *running) wait() {
 		defer r.mu.Unlock()
 		_ = killTree(r.cmd.Process) // there may be nothing left
 	}
-	r.err = r.cmd.Wait()
+	_ = r.cmd.Wait() // how it has ended is in ProcessState
 	close(r.gone)
 }
 
@@ -291,7 +290,7 @@ func (p *Process) awaitReady(ctx context.Context, r *running) error {
 		case <-ctx.Done():
 			return fmt.Errorf("nothing accepts connections at %s: %w", p.config.Ready, err)
 		case <-r.gone:
-			return fmt.Errorf("it has ended (%v) before it accepted connections at %s", r.err, p.config.Ready)
+			return fmt.Errorf("it has ended (%s) before it accepted connections at %s", r.cmd.ProcessState, p.config.Ready)
 		case <-time.After(10 * time.Millisecond):
 		}
 	}

@@ -14,8 +14,11 @@ type Direction int
 const (
 	// Default is ToClient for latency and for a Point's Bytes, ToUpstream for HalfOpen, else Both.
 	Default Direction = iota
+	// ToClient is the way of answers.
 	ToClient
+	// ToUpstream is the way of requests.
 	ToUpstream
+	// Both are both.
 	Both
 )
 

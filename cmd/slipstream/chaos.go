@@ -29,7 +29,6 @@ const proxyName = "proxy"
 type chaosFlags struct {
 	proxy    chaos.ProxyConfig
 	faults   []string
-	scenario string
 	seed     uint64
 	length   time.Duration
 	api      string
