@@ -45,7 +45,7 @@ func (p CachePurge) check() error {
 // database do so by themselves; this is for what they do not tell. What is wrong with p is an error that a client can be
 // told. After any other error, what was dropped here may still be kept elsewhere.
 func (s *Server) PurgeCache(ctx context.Context, p CachePurge) error {
-	order, err := p.order()
+	order, err := purgeOrder{p, s.name}.String()
 	if err != nil {
 		return err
 	}
@@ -66,29 +66,37 @@ func (s *Server) PurgeCache(ctx context.Context, p CachePurge) error {
 	return nil
 }
 
-// purgeOrder is what begins a notification that orders a purge; CachePurge as JSON follows.
-const purgeOrder = "purge cache "
-
-// order is the notification for other servers.
-func (p CachePurge) order() (string, error) {
-	const most = 7999 // bytes of a notification
-	text, err := json.Marshal(p)
-	if err != nil || len(purgeOrder)+len(text) > most {
-		return "", errAdmin("The key cannot be sent to the other servers", "Give texts, numbers, true, false or null, of 7 kB together")
-	}
-	return purgeOrder + string(text), nil
+// purgeOrder is a notification that has other servers purge.
+type purgeOrder struct {
+	CachePurge
+	// From is the server that has done it already; empty where a program in the database orders it.
+	From string `json:"from,omitempty"`
 }
 
-// purgeOrdered does what another server, or a program in the database, has ordered. Where it cannot be known what that is,
-// all is dropped.
+// purgeWords begin the notification. JSON follows.
+const purgeWords = "purge cache "
+
+func (o purgeOrder) String() (string, error) {
+	const most = 7999 // bytes of a notification
+	text, err := json.Marshal(o)
+	if err != nil || len(purgeWords)+len(text) > most {
+		return "", errAdmin("The key cannot be sent to the other servers", "Give texts, numbers, true, false or null, of 7 kB together")
+	}
+	return purgeWords + string(text), nil
+}
+
+// purgeOrdered follows the JSON of an order. Where it cannot be known what is to be dropped, that is all.
 func (s *Server) purgeOrdered(ctx context.Context, text string) {
 	if s.caching == nil {
 		return
 	}
-	var p CachePurge
-	err := decodeOne(strings.NewReader(text), &p)
-	if err == nil {
-		err = s.purge(ctx, p)
+	var o purgeOrder
+	err := decodeOne(strings.NewReader(text), &o)
+	switch {
+	case err == nil && o.From == s.name:
+		return
+	case err == nil:
+		err = s.purge(ctx, o.CachePurge)
 	}
 	if err != nil {
 		s.log.WarnContext(ctx, "the whole cache is purged, as an order to purge could not be followed", "order", text, "error", err)

@@ -166,7 +166,7 @@ func (s *Server) notifications(ctx context.Context) pg.ListenHandlers {
 		// What was notified while nobody listened is lost, so the schema may have changed. Reading it empties the cache.
 		Connected: s.requestReload,
 		Notified: func(payload string) {
-			switch order, isPurge := strings.CutPrefix(payload, purgeOrder); {
+			switch order, isPurge := strings.CutPrefix(payload, purgeWords); {
 			case isPurge:
 				s.purgeOrdered(ctx, order)
 			case payload == "" || payload == "reload schema":

@@ -279,12 +279,8 @@ func TestPurge(t *testing.T) {
 // Whoever is told of a purge, a server or by SQL, all that listen on the channel have it done.
 func TestPurgeIsForAllInstances(t *testing.T) {
 	listening := func(c *slipstream.Config) { c.DisableChannel, c.DBPool = false, 2 }
-	for mode, s := range map[string]*site{
-		"wal": serveCached(t, cachedItems, listening),
-		"ttl": serve(t, cachedItems, listening, everything, modeTTL),
-	} {
-		t.Run(mode, func(t *testing.T) { s.purgesWith(t, mode) })
-	}
+	t.Run("wal", func(t *testing.T) { serveCached(t, cachedItems, listening).purgesWith(t, "wal") })
+	t.Run("ttl", func(t *testing.T) { serve(t, cachedItems, listening, everything, modeTTL).purgesWith(t, "ttl") })
 }
 
 func (s *site) purgesWith(t *testing.T, mode string) {
@@ -331,7 +327,7 @@ func (s *site) purgesWith(t *testing.T, mode string) {
 		verdict(c.drops, "miss")
 		for _, one := range both {
 			if e := one.explain(c.left, nil); c.left != "/" && e.Verdict != "hit" {
-				t.Errorf("%s is a %s, too", c.left, e.Verdict)
+				t.Errorf("%s is a %s, too: %s", c.left, e.Verdict, e.Because)
 			}
 		}
 	}

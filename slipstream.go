@@ -2,6 +2,7 @@ package slipstream
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,6 +20,7 @@ import (
 // Server is one Slipstream: the data API on one database, its admin server and the handlers that were added to it.
 // Several fit into one process.
 type Server struct {
+	name    string // tells it from others on the database
 	log     *slog.Logger
 	db      *pg.DB
 	metrics *telemetry.Metrics
@@ -53,7 +55,7 @@ func New(_ context.Context, cfg Config) (*Server, error) {
 	}
 	given := cfg
 	cfg = cfg.WithDefaults()
-	s := &Server{log: cfg.logger(), own: http.NewServeMux(), retired: make(chan *serving, 1), fatal: make(chan error, 1)}
+	s := &Server{name: rand.Text(), log: cfg.logger(), own: http.NewServeMux(), retired: make(chan *serving, 1), fatal: make(chan error, 1)}
 	s.loads.base = given
 	s.metrics = telemetry.NewMetrics(telemetry.MetricsOptions{Version: Version()})
 	if err := s.openLogs(cfg); err != nil {

@@ -42,7 +42,7 @@ type shadow struct {
 // TestShadow lets programs write past the server while others read through it, stops them all, and then holds every answer
 // that is kept against the one that the database gives.
 func TestShadow(t *testing.T) {
-	holdAgainst(t, prepare(t, shopSchema).beside(pgtest.Standby(t)), "B2", scale(8_000, 1_000_000))
+	holdAgainst(t, prepare(t, shopSchema).beside(pgtest.Standby(t)), "B2", scale(4_000, 1_000_000))
 }
 
 func holdAgainst(t *testing.T, site *site, promise string, wanted int) {
