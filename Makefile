@@ -7,7 +7,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unk
 FUZZTIME ?= 20s
 GO       ?= go
 
-.PHONY: help dev build test check lint generate fuzz conformance promises bench bench-stream bench-inserts bench-bulk bench-cache profile clean deps
+.PHONY: help dev build test check lint generate fuzz conformance promises bench bench-stream bench-inserts bench-bulk bench-cache bench-load profile clean deps
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,8 +18,8 @@ dev: deps build ## build, then serve a private PostgreSQL with sample data; ARGS
 build: ## build bin/slipstream
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/slipstream ./cmd/slipstream
 
-test: deps ## run all tests against a real PostgreSQL, DATABASE_URL's or else a private one, and a Redis; ARGS="-race -run X"
-	@scripts/deps.sh redis
+test: deps ## run all tests against a real PostgreSQL, DATABASE_URL's or else a private one, a Redis and a Chromium; ARGS="-race -run X"
+	@scripts/deps.sh redis chromium
 	-@scripts/deps.sh node # without it, the test of the JavaScript client is left out
 	$(GO) test -timeout 20m $(ARGS) ./...
 
@@ -66,6 +66,10 @@ bench-bulk: build ## the same for 100,000 rows in one request, beside COPY
 bench-cache: build ## the same for answers from the cache, beside nginx's and Varnish's
 	scripts/deps.sh postgres wrk nginx varnish
 	$(GO) run ./internal/benchmark -cache $(ARGS)
+
+bench-load: ## measure the load generator of "slipstream bench" beside wrk
+	scripts/deps.sh wrk nginx
+	$(GO) run ./internal/benchmark -load $(ARGS)
 
 profile: build ## load the server and write cmd/slipstream/default.pgo, with which the compiler builds it
 	scripts/deps.sh postgres wrk

@@ -3,8 +3,9 @@ package slipstream
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
+
+	"github.com/slipstream-go/slipstream/internal/nearest"
 )
 
 const (
@@ -53,35 +54,9 @@ func retired(key string) bool {
 // unknown says that a key names no option, and which one it may have meant; spell turns an option's name into what the
 // user would write.
 func (n names) unknown(key string, spell func(string) string) error {
-	best, distance := "", len(key)/3+1
-	for _, name := range sortedKeys(n.byKey) {
-		if d := editDistance(key, name); d < distance {
-			best, distance = name, d
-		}
-	}
+	best := nearest.Name(key, sortedKeys(n.byKey))
 	if best == "" {
 		return errors.New("there is no such option; see docs/configuration.md for the names")
 	}
 	return fmt.Errorf("there is no such option; did you mean %s?", spell(best))
-}
-
-// editDistance is the Levenshtein distance of two names, in bytes.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = slices.Min([]int{change, row[j] + 1, row[j+1] + 1})
-		}
-	}
-	return row[len(b)]
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/slipstream-go/slipstream"
+	"github.com/slipstream-go/slipstream/chaos"
 	"github.com/slipstream-go/slipstream/internal/idemkey"
 	"github.com/slipstream-go/slipstream/internal/pgtest"
 )
@@ -309,16 +310,14 @@ func TestIdempotencyKeyOfWhatWasNotDone(t *testing.T) {
 func TestIdempotencyKeyAfterALostCommit(t *testing.T) {
 	for name, first := range map[string]bool{"before it": true, "after it": false} {
 		t.Run(name, func(t *testing.T) {
-			var b breaker
-			s := serveOnce(t, onceSQL, func(c *slipstream.Config) { b.through(t, c) })
-			b.first.Store(first)
-			commit := "commit\x00"
-			b.at.Store(&commit)
+			var b *chaos.Proxy
+			s := serveOnce(t, onceSQL, func(c *slipstream.Config) { b = breakable(t, c) })
+			breakAtCommit(t, b, first)
 			send := []string{key, s.ann(), representation}
 			s.write("POST", "/item", `{"name": "a"}`, send...).check(t, 503,
 				`{"code":"SLIP105","details":"It is not known whether the write took effect.","hint":"Send it again with the same Idempotency-Key: it is done once.",`+
 					`"message":"The database connection was lost while the write was being committed"}`, "Retry-After: 1")
-			b.at.Store(nil)
+			breakAt(t, b)
 			want := replayed
 			if first {
 				want = executed

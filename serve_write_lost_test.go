@@ -1,19 +1,16 @@
 package slipstream_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/slipstream-go/slipstream"
+	"github.com/slipstream-go/slipstream/chaos"
 )
 
 // gateSQL has functions and a constraint that wait, at the statement or at COMMIT, until there is a row in gate.
@@ -81,76 +78,42 @@ func TestAClientThatLeavesDuringTheCommit(t *testing.T) {
 	s.write("POST", "/item", `{"id": 2}`).check(t, 201, "")
 }
 
-// breaker passes connections on to the database, and breaks them off when the server asks for what it is told.
-type breaker struct {
-	net.Listener
-	network, address string
-	at               atomic.Pointer[string] // the bytes to break at, or nil
-	first            atomic.Bool            // break before the database gets them
-}
-
-// through makes a site's server connect through a breaker.
-func (b *breaker) through(t *testing.T, c *slipstream.Config) {
+// breakable makes a site's server connect through a proxy, without TLS, so that messages can be read.
+func breakable(t *testing.T, c *slipstream.Config) *chaos.Proxy {
+	t.Helper()
 	config, err := pgconn.ParseConfig(c.DBURI)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.network, b.address = pgconn.NetworkAddress(config.Host, config.Port)
-	if b.Listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+	_, address := pgconn.NetworkAddress(config.Host, config.Port)
+	p, err := chaos.ProxyConfig{Upstream: address, Protocol: chaos.PostgreSQL}.Open()
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = b.Close() })
-	// Without TLS, so that the bytes can be read.
-	c.DBURI = fmt.Sprintf("postgres://%s@%s/%s?sslmode=disable", config.User, b.Addr(), config.Database)
-	go func() {
-		for {
-			client, err := b.Accept()
-			if err != nil {
-				return
-			}
-			go b.pass(client)
-		}
-	}()
+	t.Cleanup(func() { _ = p.Close() })
+	c.DBURI = fmt.Sprintf("postgres://%s@%s/%s?sslmode=disable", config.User, p.Addr(), config.Database)
+	return p
 }
 
-func (b *breaker) pass(client net.Conn) {
-	defer client.Close()
-	server, err := net.Dial(b.network, b.address)
-	if err != nil {
-		return
+// breakAtCommit has connections break before the database gets a COMMIT, or when it has done it and says so.
+func breakAtCommit(t *testing.T, p *chaos.Proxy, first bool) {
+	t.Helper()
+	at := chaos.Point{Before: "CommandComplete", Tag: "COMMIT"}
+	if first {
+		at = chaos.Point{Before: "Execute", SQL: "commit"}
 	}
-	answered := make(chan struct{})
-	go func() {
-		defer close(answered)
-		_, _ = io.Copy(client, server)
-		_ = client.Close()
-	}()
-	if b.forward(client, server) {
-		<-answered // the database has done it, and the answer finds nobody
-	}
-	_ = server.Close()
-	<-answered
+	breakAt(t, p, at)
 }
 
-// forward reports whether the connection was broken off after the database got what it was to be broken off at.
-func (b *breaker) forward(client, server net.Conn) bool {
-	buf := make([]byte, 64<<10)
-	for {
-		n, err := client.Read(buf)
-		if err != nil {
-			return false
-		}
-		at := b.at.Load()
-		broken := at != nil && bytes.Contains(buf[:n], []byte(*at))
-		if broken {
-			_ = client.Close()
-		}
-		if broken && b.first.Load() {
-			return false
-		}
-		if _, err := server.Write(buf[:n]); err != nil || broken {
-			return broken
-		}
+// breakAt has connections break at a point; at none, they are whole again.
+func breakAt(t *testing.T, p *chaos.Proxy, points ...chaos.Point) {
+	t.Helper()
+	var faults []chaos.Fault
+	for i := range points {
+		faults = append(faults, chaos.Fault{Cut: &points[i]})
+	}
+	if err := p.Set(faults...); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -159,16 +122,14 @@ func (b *breaker) forward(client, server net.Conn) bool {
 func TestAConnectionThatBreaksAtCommit(t *testing.T) {
 	for name, first := range map[string]bool{"before it": true, "after it": false} {
 		t.Run(name, func(t *testing.T) {
-			var b breaker
-			s := serve(t, "create table item (id int primary key);"+grantSQL, func(c *slipstream.Config) { b.through(t, c) })
-			b.first.Store(first)
-			commit := "commit\x00"
-			b.at.Store(&commit)
+			var b *chaos.Proxy
+			s := serve(t, "create table item (id int primary key);"+grantSQL, func(c *slipstream.Config) { b = breakable(t, c) })
+			breakAtCommit(t, b, first)
 			s.write("POST", "/item", `{"id": 1}`, representation).check(t, 503,
 				`{"code":"SLIP105","details":"It is not known whether the write took effect.","hint":"Look whether it did before sending it again.",`+
 					`"message":"The database connection was lost while the write was being committed"}`,
 				"Retry-After:", "Proxy-Status: PostgREST; error=SLIP105", "Preference-Applied:")
-			b.at.Store(nil)
+			breakAt(t, b)
 			want := "1"
 			if first {
 				want = "0"
@@ -181,12 +142,11 @@ func TestAConnectionThatBreaksAtCommit(t *testing.T) {
 
 // What is lost before COMMIT has left nothing, and may be sent again.
 func TestAConnectionThatBreaksBeforeCommit(t *testing.T) {
-	var b breaker
-	s := serve(t, "create table item (id int primary key);"+grantSQL, func(c *slipstream.Config) { b.through(t, c) })
-	insert := "INSERT INTO"
-	b.at.Store(&insert)
+	var b *chaos.Proxy
+	s := serve(t, "create table item (id int primary key);"+grantSQL, func(c *slipstream.Config) { b = breakable(t, c) })
+	breakAt(t, b, chaos.Point{After: "Execute", SQL: "WITH"})
 	s.write("POST", "/item", `{"id": 1}`).check(t, 503, "*", "Proxy-Status: PostgREST; error=PGRST001", "Retry-After: 1")
-	b.at.Store(nil)
+	breakAt(t, b)
 	if got := s.value("select count(*) from api.item"); got != "0" {
 		t.Errorf("%s rows", got)
 	}

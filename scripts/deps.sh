@@ -2,7 +2,7 @@
 # Installs what the Makefile's targets need and the machine lacks, with the
 # system's package manager, after saying what and why:
 #
-#	scripts/deps.sh postgres [postgis] [redis] [node] [wrk] [nginx] [varnish]
+#	scripts/deps.sh postgres [postgis] [redis] [node] [chromium] [wrk] [nginx] [varnish]
 #
 # Does nothing, quickly, where all is there. Uses sudo only when not root; with
 # CI=true it never asks for a password.
@@ -41,6 +41,13 @@ has_redis() { command -v valkey-server >/dev/null 2>&1 || command -v redis-serve
 
 has_node() { command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1; }
 
+has_chromium() {
+	for browser in chromium chromium-browser google-chrome google-chrome-stable; do
+		command -v "$browser" >/dev/null 2>&1 && return 0
+	done
+	[ -d /Applications/Chromium.app ] || [ -d "/Applications/Google Chrome.app" ]
+}
+
 has_wrk() { command -v wrk >/dev/null 2>&1; }
 
 has_nginx() { command -v nginx >/dev/null 2>&1 || [ -x /usr/sbin/nginx ]; }
@@ -55,6 +62,7 @@ purpose() {
 	postgis) echo "PostGIS, for the tests of GeoJSON answers" ;;
 	redis) echo "a Redis server, which the tests of what instances share run privately (Debian runs it as a service, too: systemctl disable --now redis-server)" ;;
 	node) echo "Node.js with npm, for the test of the JavaScript client" ;;
+	chromium) echo "a Chromium, in which the tests open the pages of load test reports" ;;
 	wrk) echo "wrk, the load generator of make bench" ;;
 	nginx) echo "nginx, whose cache make bench-cache compares with (Debian runs it as a service, too: systemctl disable --now nginx)" ;;
 	varnish) echo "Varnish, whose cache make bench-cache compares with (Debian runs it as a service, too: systemctl disable --now varnish)" ;;
@@ -146,15 +154,15 @@ need() {
 }
 
 [ $# -gt 0 ] || {
-	echo "usage: $0 postgres|postgis|redis|node|wrk|nginx|varnish ..." >&2
+	echo "usage: $0 postgres|postgis|redis|node|chromium|wrk|nginx|varnish ..." >&2
 	exit 2
 }
 find_manager
 for thing in "$@"; do
 	case $thing in
-	postgres | postgis | redis | node | wrk | nginx | varnish) need "$thing" ;;
+	postgres | postgis | redis | node | chromium | wrk | nginx | varnish) need "$thing" ;;
 	*)
-		say "unknown: $thing (known: postgres, postgis, redis, node, wrk, nginx, varnish)"
+		say "unknown: $thing (known: postgres, postgis, redis, node, chromium, wrk, nginx, varnish)"
 		exit 2
 		;;
 	esac

@@ -35,7 +35,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return 0
 	}
-	report(stderr, err)
+	explain(stderr, err)
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
 	}
@@ -62,7 +62,9 @@ func rootCommand() *cobra.Command {
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
+		benchCommand(),
 		cacheCommand(),
+		chaosCommand(),
 		checkCommand(),
 		configCommand(),
 		devCommand(),
@@ -83,8 +85,8 @@ func unknownCommand(root *cobra.Command, name string) error {
 	return usagef("there is no command %s; %s", name, hint)
 }
 
-// report writes an error as lines that each say what to do.
-func report(w io.Writer, err error) {
+// explain writes an error as lines that each say what to do.
+func explain(w io.Writer, err error) {
 	for line := range strings.Lines(err.Error()) {
 		fmt.Fprintf(w, "slipstream: %s\n", strings.TrimRight(line, "\n"))
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -55,6 +56,8 @@ func TestScripts(t *testing.T) {
 			"ask":      ask,
 			"busy":     busy,
 			"signal":   signalServer,
+			"upstream": upstream,
+			"fetch":    fetchURL,
 		},
 	})
 }
@@ -180,6 +183,28 @@ func signalServer(ts *testscript.TestScript, _ bool, args []string) {
 	for _, command := range ts.BackgroundCmds() {
 		ts.Check(command.Process.Signal(signals[args[0]]))
 	}
+}
+
+// upstream starts a service at $UPSTREAM. $FREE1 and $FREE2 are addresses that nobody listens at.
+func upstream(ts *testscript.TestScript, _ bool, _ []string) {
+	server := httptest.NewServer(service())
+	ts.Defer(server.Close)
+	ts.Setenv("UPSTREAM", server.Listener.Addr().String())
+	for _, name := range []string{"FREE1", "FREE2"} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		ts.Check(err)
+		ts.Setenv(name, l.Addr().String())
+		ts.Check(l.Close())
+	}
+}
+
+// fetchURL URL STATUS TEXT asks until the answer has the status and the text.
+func fetchURL(ts *testscript.TestScript, _ bool, args []string) {
+	client := http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}
+	poll(ts, strings.Join(args, " "), func() (string, bool) {
+		status, body := fetch(client, args[0])
+		return status + " " + body, status == args[1] && strings.Contains(body, args[2])
+	})
 }
 
 // asUser is the same database for another user. Test servers ask for no password.

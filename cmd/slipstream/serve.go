@@ -64,7 +64,7 @@ func serve(ctx context.Context, cfg slipstream.Config, load func() (slipstream.C
 // the server cut short is no news.
 func reportReload(ctx context.Context, stderr io.Writer, what string, err error) {
 	if err != nil && ctx.Err() == nil {
-		report(stderr, fmt.Errorf("the old %s stays in use: %w", what, err))
+		explain(stderr, fmt.Errorf("the old %s stays in use: %w", what, err))
 	}
 }
 

@@ -37,8 +37,11 @@ func (m *machine) askDatabase(ctx context.Context, b *bed) error {
 
 // String is the paragraph of the report that says what the figures are of.
 func (m machine) String() string {
-	text := fmt.Sprintf("%s, commit %s, %s, PostgreSQL %s, on %d cores (%s), load average %.2f at the start.\n",
-		m.date, m.commit, runtime.Version(), m.postgres, m.cores, m.cpu, m.load)
+	made := runtime.Version()
+	if m.postgres != "" {
+		made += ", PostgreSQL " + m.postgres
+	}
+	text := fmt.Sprintf("%s, commit %s, %s, on %d cores (%s), load average %.2f at the start.\n", m.date, m.commit, made, m.cores, m.cpu, m.load)
 	if m.load > quiet {
 		text += "**The machine was busy with something else: do not take these figures for Slipstream's.**\n"
 	}

@@ -27,6 +27,7 @@ type options struct {
 	inserts bool
 	bulk    bool
 	cache   bool
+	load    bool
 	profile string
 	strict  bool
 	// What no flag changes.
@@ -48,6 +49,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	f.BoolVar(&o.inserts, "inserts", false, "measure instead what inserts gain by sharing transactions")
 	f.BoolVar(&o.bulk, "bulk", false, "measure instead inserts of 100,000 rows in one request")
 	f.BoolVar(&o.cache, "cache", false, "measure instead what the cache answers, beside others")
+	f.BoolVar(&o.load, "load", false, "measure instead the load generator of slipstream bench, beside wrk")
 	f.StringVar(&o.profile, "profile", "", "only load the server with all scenarios in turn, and write its CPU profile to `FILE`")
 	only := f.String("only", "", "measure just the scenarios whose names contain `TEXT`, and write no report")
 	f.BoolVar(&o.strict, "strict", false, "end with exit code 1 when a target is missed")
@@ -69,6 +71,10 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 }
 
 func main() {
+	if host := os.Getenv(answeringAt); host != "" {
+		fmt.Fprintln(os.Stderr, "benchmark:", answerAt(host))
+		os.Exit(1)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	o, err := parseOptions(os.Args[1:], os.Stderr)
@@ -90,6 +96,13 @@ func start(ctx context.Context, o options, out, progress io.Writer) (err error) 
 	about := describeMachine() // before this program itself is part of the load
 	if about.load > quiet {
 		fmt.Fprintf(progress, "WARNING: the load average is %.2f: what else runs here takes its share of the figures\n", about.load)
+	}
+	if o.load { // which needs no database
+		r, err := measureLoad(ctx, o, time.Duration(o.seconds)*time.Second, progress)
+		if err != nil {
+			return err
+		}
+		return publish(o, r, about, out)
 	}
 	cluster, err := startCluster(ctx, o.data)
 	if err != nil {
@@ -130,6 +143,11 @@ func benchmark(ctx context.Context, o options, b *bed, about machine, out, progr
 	if err != nil {
 		return err
 	}
+	return publish(o, r, about, out)
+}
+
+// publish writes a report to out and into the document.
+func publish(o options, r report, about machine, out io.Writer) error {
 	text := about.String() + "\n" + r.text
 	fmt.Fprint(out, "\n", text)
 	if o.out != "" {

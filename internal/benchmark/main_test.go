@@ -13,7 +13,13 @@ import (
 	"github.com/slipstream-go/slipstream/internal/pgtest"
 )
 
-func TestMain(m *testing.M) { pgtest.Main(m) }
+func TestMain(m *testing.M) {
+	if host := os.Getenv(answeringAt); host != "" { // as in main
+		_ = answerAt(host)
+		return
+	}
+	pgtest.Main(m)
+}
 
 // TestBenchmark runs the parts of the program on a hundredth of the sample, for a second where it is the time that is
 // measured. What it measures is of no interest here.
@@ -146,11 +152,8 @@ func testInserts(t *testing.T, o options, b *bed) {
 // testCache measures all that is measured of the cache, and writes the report.
 func testCache(t *testing.T, o options, b *bed) {
 	needWrk(t)
-	for _, program := range []string{"nginx", "varnishd"} {
-		if _, err := exec.LookPath(program); err != nil && !isFile("/usr/sbin/"+program) {
-			t.Skip(program + " is not installed: scripts/deps.sh nginx varnish")
-		}
-	}
+	needProgram(t, "nginx")
+	needProgram(t, "varnishd")
 	o.cache, o.out = true, filepath.Join(t.TempDir(), "benchmarks.md")
 	var out, progress bytes.Buffer
 	if err := benchmark(t.Context(), o, b, machine{}, &out, &progress); err != nil {
@@ -165,6 +168,14 @@ func testCache(t *testing.T, o options, b *bed) {
 		}
 	}
 	t.Log(out.String())
+}
+
+// needProgram skips tests where a program of the system's is not installed.
+func needProgram(t *testing.T, program string) {
+	t.Helper()
+	if _, err := exec.LookPath(program); err != nil && !isFile("/usr/sbin/"+program) {
+		t.Skip(program + " is not installed: scripts/deps.sh nginx varnish")
+	}
 }
 
 func testProfile(t *testing.T, o options, b *bed) {
