@@ -22,6 +22,7 @@ type round struct {
 	pgbench float64 // transactions per second
 	bare    float64 // without the settings; 0 where the rows depend on them
 	load    load
+	steady  load // at half of load's rate, when requests are due
 	// What Slipstream used for one request.
 	cpu            time.Duration
 	objects, bytes float64
@@ -105,6 +106,10 @@ func (r *run) round(ctx context.Context, res result, keys keyRange, seed int) (o
 	n := float64(one.load.requests)
 	one.cpu = time.Duration(float64(after.cpu-before.cpu) / n)
 	one.objects, one.bytes = (after.objects-before.objects)/n, (after.bytes-before.bytes)/n
+	if err != nil {
+		return one, err
+	}
+	one.steady, err = r.steady(ctx, res.scenario, keys, one.load.rate, seed)
 	return one, err
 }
 

@@ -45,7 +45,7 @@ func targetsTable(targets []target) (string, bool) {
 // ratesReport is the side by side with pgbench. rss is the server's after the run.
 func ratesReport(o options, wrk string, results []result, rss int64) report {
 	rows := [][]string{{"scenario", "pgbench/s", "Slipstream/s", "ratio", "min–max", "bare/s", "of bare", "p50 ms", "p99 ms",
-		"CPU µs", "allocations", "bytes", "RSS MB"}}
+		"p50 ms at half", "p99 ms at half", "CPU µs", "allocations", "bytes", "RSS MB"}}
 	var targets []target
 	for _, res := range results {
 		rows = append(rows, res.row())
@@ -59,7 +59,7 @@ func ratesReport(o options, wrk string, results []result, rss int64) report {
 	})
 	verdicts, reached := targetsTable(targets)
 	var b strings.Builder
-	fmt.Fprintf(&b, "Medians of %d rounds of %d s for each side; %s.\n\n%s\n%s\n", o.rounds, o.seconds, wrk, table(rows), verdicts)
+	fmt.Fprintf(&b, "Medians of %d rounds of %d s for each side; %s. \"At half\" is at half that rate with `slipstream bench`: requests are sent when they are due, and latency counts from then.\n\n%s\n%s\n", o.rounds, o.seconds, wrk, table(rows), verdicts)
 	b.WriteString("The requests, `{key}` being another number each time:\n\n")
 	for _, res := range results {
 		b.WriteString("- " + res.scenario.name + ": " + res.scenario.describe() + "\n")
@@ -124,6 +124,8 @@ func (res result) row() []string {
 		bare, ofBare,
 		fixed(res.median(func(r round) float64 { return r.load.p50.Seconds() * 1e3 }), 2),
 		fixed(res.median(func(r round) float64 { return r.load.p99.Seconds() * 1e3 }), 2),
+		fixed(res.median(func(r round) float64 { return r.steady.p50.Seconds() * 1e3 }), 2),
+		fixed(res.median(func(r round) float64 { return r.steady.p99.Seconds() * 1e3 }), 2),
 		fixed(res.median(func(r round) float64 { return r.cpu.Seconds() * 1e6 }), 1),
 		fixed(res.median(func(r round) float64 { return r.objects }), 1),
 		thousands(res.median(func(r round) float64 { return r.bytes })),
