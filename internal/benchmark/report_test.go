@@ -39,7 +39,7 @@ func TestRatesReport(t *testing.T) {
 	measured := func(pgbench, rate float64) round {
 		return round{pgbench: pgbench, bare: 2 * pgbench, load: load{rate: rate, p50: 2 * time.Millisecond, p99: 9 * time.Millisecond},
 			steady: load{p50: time.Millisecond, p99: 3 * time.Millisecond},
-			cpu: 60 * time.Microsecond, objects: 96, bytes: 8500}
+			cpu:    60 * time.Microsecond, objects: 96, bytes: 8500}
 	}
 	res := result{scenario: scenarios()[0], rss: 40e6, rounds: []round{measured(1000, 300), measured(2000, 480), measured(1000, 270)}}
 	o := options{rounds: 3, seconds: 5, settle: 5 * time.Second}

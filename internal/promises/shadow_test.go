@@ -90,7 +90,7 @@ func (s *shadow) round() {
 	for i := range readers {
 		reading.Go(func() { keepReading(s.site, s.pool, i, &over) })
 	}
-	relieve, transactions := func() {}, scale(150, 600)
+	relieve, transactions := func() {}, scale(150, 1500)
 	if s.tally.rounds%4 == 3 {
 		relieve, transactions = stallCommits(s.site), stalled
 	}
