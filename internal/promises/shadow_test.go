@@ -45,6 +45,12 @@ func TestShadow(t *testing.T) {
 	holdAgainst(t, prepare(t, shopSchema).beside(pgtest.Standby(t)), "B2", scale(4_000, 1_000_000))
 }
 
+// timeLeft is false shortly before the test is out of time (go test -timeout): what was counted by then is told.
+func timeLeft(t *testing.T) bool {
+	deadline, ok := t.Deadline()
+	return !ok || time.Until(deadline) > 2*time.Minute
+}
+
 func holdAgainst(t *testing.T, site *site, promise string, wanted int) {
 	t.Helper()
 	const writers, reads = 4, 300
@@ -56,7 +62,7 @@ func holdAgainst(t *testing.T, site *site, promise string, wanted int) {
 		s.writers = append(s.writers, newWriter(s.site, seed, uint64(i+1)))
 	}
 	tally := &s.tally
-	for tally.writes < wanted && !t.Failed() {
+	for tally.writes < wanted && !t.Failed() && timeLeft(t) {
 		paused := site.replica != nil && tally.rounds%5 == 1
 		if paused { // the standby has nothing of what is written
 			site.replica.Pause()

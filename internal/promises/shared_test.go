@@ -35,7 +35,7 @@ func TestSharedShadow(t *testing.T) {
 		s.writers = append(s.writers, newWriter(s.site, seed, uint64(i+1)))
 	}
 	there := shadowTally{}
-	for wanted := scale(3_000, 300_000); s.tally.writes < wanted && !t.Failed(); {
+	for wanted := scale(3_000, 300_000); s.tally.writes < wanted && !t.Failed() && timeLeft(t); {
 		var reading sync.WaitGroup
 		var over atomic.Bool
 		pool := slices.Clone(s.pool)
