@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net/url"
 	"strings"
 )
 
@@ -38,13 +37,9 @@ func (r *recorder) takeForm(m *mould, table, body string) error {
 			m.body = appendText(m.body, "&")
 		}
 		rawName, rawValue, _ := strings.Cut(pair, "=")
-		name, err1 := url.QueryUnescape(rawName)
-		value, err2 := url.QueryUnescape(rawValue)
-		switch {
-		case err1 != nil || err2 != nil:
-			return errEncoding
-		case r.secretIn(name) != "":
-			return errName
+		name, value, err := r.pair(rawName, rawValue)
+		if err != nil {
+			return err
 		}
 		m.body = appendText(m.body, string(appendPercent(nil, name))+"=")
 		m.body = append(m.body, r.value(m, table, name, value))

@@ -174,13 +174,9 @@ func (r *recorder) takeQuery(m *mould, table, query string) error {
 			m.path = appendText(m.path, "&")
 		}
 		rawName, rawValue, valued := strings.Cut(pair, "=")
-		name, err1 := url.QueryUnescape(rawName)
-		value, err2 := url.QueryUnescape(rawValue)
-		switch {
-		case err1 != nil || err2 != nil:
-			return errEncoding
-		case r.secretIn(name) != "":
-			return errName
+		name, value, err := r.pair(rawName, rawValue)
+		if err != nil {
+			return err
 		}
 		if err := m.literal(rawName); err != nil {
 			return err
@@ -195,7 +191,6 @@ func (r *recorder) takeQuery(m *mould, table, query string) error {
 		if !asked {
 			secret = cmp.Or(secret, secretNamed(value))
 		}
-		var err error
 		switch {
 		case secret != "":
 			m.path = append(appendText(m.path, prefix), piece{variable: secret})
@@ -209,4 +204,17 @@ func (r *recorder) takeQuery(m *mould, table, query string) error {
 		}
 	}
 	return nil
+}
+
+// pair is a parameter as it is meant, whose name must be no secret.
+func (r *recorder) pair(rawName, rawValue string) (name, value string, err error) {
+	name, err1 := url.QueryUnescape(rawName)
+	value, err2 := url.QueryUnescape(rawValue)
+	switch {
+	case err1 != nil || err2 != nil:
+		return "", "", errEncoding
+	case r.secretIn(name) != "":
+		return "", "", errName
+	}
+	return name, value, nil
 }
