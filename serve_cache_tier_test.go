@@ -137,8 +137,13 @@ func TestSharedAnswersOfOtherPoliciesAreNotTakenOver(t *testing.T) {
 			eventually(t, "it is open", func() bool { return s.CacheStatus().Mode == "wal" })
 		}
 		path, _ := one.lend("/note?select=*&order=id", ann)
+		before := two.get(path, ann, "Cache-Control: no-cache").body
 		one.exec(sql)
-		direct := two.get(path, ann, "Cache-Control: no-cache").body
+		var direct string
+		eventually(t, sql+" counts", func() bool { // a session's plans may be of before a change of BYPASSRLS for a while
+			direct = two.get(path, ann, "Cache-Control: no-cache").body
+			return direct != before || strings.HasSuffix(sql, "'Asia/Tokyo'") || strings.HasSuffix(sql, "reset all")
+		})
 		eventually(t, sql+" is noticed", func() bool {
 			first, _ := one.cachedGet(path, ann)
 			second, _ := two.cachedGet(path, ann)
