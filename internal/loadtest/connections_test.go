@@ -85,3 +85,14 @@ func TestOpeningAConnectionHoldsNothingUp(t *testing.T) {
 		}
 	})
 }
+
+// To open a connection takes time, in which requests that are due would have to wait.
+func TestConnectionsAreOpenBeforeTheFirstRequestIsDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := loadtest.Load{Phases: []loadtest.Phase{{Duration: time.Second, From: 1000, To: 1000}}}
+		res, carried := overPipes(t, l, ms(10), func(int) time.Duration { return ms(300) }, 0)
+		if late := res.Generator.Late.Max(); len(carried) < 10 || len(carried) > 11 || late > 1000 {
+			t.Errorf("%d connections, a request was sent %d µs late", len(carried), late)
+		}
+	})
+}

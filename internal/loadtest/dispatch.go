@@ -41,7 +41,8 @@ type dispatcher struct {
 	// The workers.
 	idle             []*worker // most recently used last
 	workers, opening int
-	mostOpen         int // workers in phases with a rate
+	mostOpen         int       // workers in phases with a rate
+	opened           sync.Cond // opening has changed
 	sent             uint64
 	over             bool
 }
@@ -97,6 +98,21 @@ func (d *dispatcher) grow() bool {
 	return true
 }
 
+// warm starts n workers before the first phase, and returns when each has opened its connection or failed to. Those that did are idle.
+func (d *dispatcher) warm(n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for range n {
+		d.workers++
+		d.opening++
+		d.spawn()
+	}
+	d.mostOpen = d.workers
+	for d.opening > 0 {
+		d.opened.Wait()
+	}
+}
+
 // announce says that another request is due.
 func (d *dispatcher) announce() {
 	d.mu.Lock()
@@ -136,6 +152,7 @@ func (d *dispatcher) connected() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.opening--
+	d.opened.Signal()
 }
 
 // after is what a worker does next, which has just opened its connection or answered a request. Without ok it is idle, and
@@ -163,6 +180,7 @@ func (d *dispatcher) refused() (job, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.opening--
+	d.opened.Signal()
 	if !d.closed && d.waiting <= 0 {
 		return job{}, false
 	}

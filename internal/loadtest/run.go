@@ -2,6 +2,7 @@ package loadtest
 
 import (
 	"context"
+	"math"
 	"runtime"
 	"sync"
 	"time"
@@ -33,6 +34,7 @@ func run(ctx context.Context, l Load, newAlarm func(context.Context) alarm) (*Re
 		return nil, err
 	}
 	e := newEngine(ctx, l.withDefaults())
+	e.connect()
 	cpu := cpuTime()
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
@@ -60,13 +62,23 @@ func newEngine(ctx context.Context, l Load) *engine {
 		e.client = newHTTP1(e.dialer)
 	}
 	e.record = newRecorder(l.Phases, e.shapes, l.Progress != nil)
-	e.dispatch.now = e.now
+	e.dispatch.now, e.dispatch.opened.L = e.now, &e.dispatch.mu
 	e.dispatch.spawn = func() {
 		w := &worker{engine: e, shard: e.shard(e.spawned), jobs: make(chan job, 1)}
 		e.spawned++
 		e.workers.Go(func() { w.run(ctx) })
 	}
 	return e
+}
+
+// connect opens, before the run's time begins, the connections that its first rate needs if an answer takes 10 ms: to open them all
+// at once while requests are due would make the first of them late. A phase without a rate opens its own.
+func (e *engine) connect() {
+	const answer = 0.010 // seconds
+	e.dispatch.warm(min(int(math.Ceil(e.load.Phases[0].From*answer)), e.load.MaxConnections))
+	e.dispatch.mu.Lock() // the workers have seen the time as well
+	defer e.dispatch.mu.Unlock()
+	e.started = time.Now()
 }
 
 func (e *engine) now() time.Duration { return time.Since(e.started) }
