@@ -122,6 +122,11 @@ type Config struct {
 	BatchMaxOperations   int   // operations of a batch, default 100; NoBatch switches batches off
 	ResponseBuffer       int64 // bytes held back before an answer is streamed, default 1 MiB
 
+	// Overload.
+
+	// DisableOverloadProtection has all requests wait for the database in the order in which they come.
+	DisableOverloadProtection bool
+
 	// Relations are the guards of relations, by schema.name, by name in any exposed schema, or * for all of them.
 	Relations map[string]RelationGuards
 

@@ -50,6 +50,7 @@ func sections() []section {
 		{"Tokens and cursors", tokenOptions()},
 		{"API server", serverOptions()},
 		{"Limits of a request", limitOptions()},
+		{"Overload", overloadOptions()},
 		{"Guards of relations", guardOptions()},
 		{"Cache", cacheOptions()},
 		{"Admin server", adminOptions()},
