@@ -1,0 +1,133 @@
+package limit
+
+import (
+	"math"
+	"time"
+)
+
+// admission tells overload, and which arrivals are not to be admitted then.
+//
+// A queue that has not been empty for a whole interval is a standing one. When to stand in it takes longer than target, that
+// is overload (Nichols and Jacobson, Controlling Queue Delay, 2012; as folly's Codel uses it). While it lasts, those
+// are refused at arrival for whom it is not enough, worst priority first (Zhou et al., Overload Control for Scaling
+// WeChat Microservices, 2018; Uber's Cinnamon): admitted is the share of arrivals that keeps the wait at target (as PIE
+// does, RFC 8033), and what arrived lately of each level tells down to which level that is.
+//
+// It is not for concurrent use.
+type admission struct {
+	target, interval time.Duration // as in Options
+
+	// The interval under way.
+	began    time.Duration
+	shortest int // length of the queue
+	served   int
+	admitted int
+	dropped  int // of those who were admitted
+
+	until  time.Duration // when the overload is over
+	gap    float64       // of the last interval, see control
+	share  float64       // of arrivals to admit; 1: all
+	level  int           // the last one of which any are admitted
+	part   float64       // of the arrivals of that level
+	credit float64       // of the level's next arrival: admitted when it reaches 1
+
+	arrivals [levels]float32 // of about the last ten intervals, older ones counting less
+}
+
+// calm is for how many intervals an overload lasts on without a standing queue.
+const calm = 10
+
+func newAdmission(target, interval time.Duration) admission {
+	return admission{target: target, interval: interval, share: 1, level: levels - 1, part: 1, gap: -1}
+}
+
+func (a *admission) overloaded(now time.Duration) bool { return now < a.until }
+
+// patience is the target for work that takes mean. To wait for as long as the work itself takes is no overload.
+func (a *admission) patience(mean float64) time.Duration {
+	return max(a.target, min(time.Duration(mean), 50*a.target))
+}
+
+// arrive counts an arrival, and reports whether it is refused.
+func (a *admission) arrive(p Priority) (refused bool) {
+	level := p.level()
+	a.arrivals[level]++
+	switch {
+	case level < a.level:
+	case level > a.level:
+		return true
+	default:
+		a.credit += a.part
+		if a.credit < 1 {
+			return true
+		}
+		a.credit--
+	}
+	return false
+}
+
+// tick ends the interval when it is over. The queue has length waiters, of whom the first has waited for oldest.
+func (a *admission) tick(now time.Duration, mean float64, length int, oldest time.Duration) {
+	target := a.patience(mean)
+	interval := time.Duration(float64(a.interval) * float64(target) / float64(a.target))
+	age := now - a.began
+	if age < interval {
+		return
+	}
+	wait := oldest // of who joins the queue now
+	switch {
+	case a.shortest == 0:
+		wait = 0
+	case a.served > 0:
+		wait = time.Duration(float64(a.shortest) / float64(a.served) * float64(age))
+	}
+	if wait > target {
+		a.until = now + max(calm*a.interval, 2*interval)
+	}
+	if a.share < 1 || a.overloaded(now) {
+		a.control(float64(wait)/float64(target), float64(age)/float64(a.interval), a.overloaded(now))
+	}
+	a.forget(float64(age) / float64(interval))
+	a.began, a.shortest, a.served, a.admitted, a.dropped = now, length, 0, 0, 0
+}
+
+// control moves the share of arrivals that are admitted. The wait is in targets, the time that has passed in
+// intervals of Options.
+func (a *admission) control(wait, passed float64, overloaded bool) {
+	if a.served == 0 && a.admitted > 0 {
+		return // it stalls: nothing is known of what it can do
+	}
+	e := min(wait-1, 1)
+	switch {
+	case a.dropped > 0:
+		a.share *= max(0.5, 1-float64(a.dropped)/float64(max(a.admitted, 1)))
+	case !overloaded:
+		a.share *= math.Pow(1.1, passed)
+	default:
+		a.share *= 1 - 0.02*e - 0.1*(e-a.gap)
+	}
+	a.gap = e
+	a.share = max(0.01, min(a.share, 1))
+}
+
+// forget lets arrivals fade, and finds the level down to which the admitted share goes.
+func (a *admission) forget(passed float64) {
+	keep := float32(math.Pow(1-1.0/calm, passed))
+	var total float64
+	for i := range a.arrivals {
+		a.arrivals[i] *= keep
+		total += float64(a.arrivals[i])
+	}
+	a.level, a.part = levels-1, 1
+	if a.share >= 1 {
+		return
+	}
+	rest := total * a.share
+	for i, n := range a.arrivals {
+		if n := float64(n); n >= rest {
+			a.level, a.part = i, rest/max(n, 1e-9)
+			return
+		}
+		rest -= float64(n)
+	}
+}
