@@ -10,8 +10,8 @@ import (
 // A queue that has not been empty for a whole interval is a standing one. When to stand in it takes longer than target, that
 // is overload (Nichols and Jacobson, Controlling Queue Delay, 2012; as folly's Codel uses it). While it lasts, those
 // are refused at arrival for whom it is not enough, worst priority first (Zhou et al., Overload Control for Scaling
-// WeChat Microservices, 2018; Uber's Cinnamon): admitted is the share of arrivals that keeps the wait at target (as PIE
-// does, RFC 8033), and what arrived lately of each level tells down to which level that is.
+// WeChat Microservices, 2018; Uber's Cinnamon): admitted is the share of arrivals that keeps the wait at target (as
+// PIE does, RFC 8033), and what arrived lately of each level tells down to which level that is.
 //
 // It is not for concurrent use.
 type admission struct {
@@ -19,26 +19,32 @@ type admission struct {
 
 	// The interval under way.
 	began    time.Duration
-	shortest int // length of the queue
+	arrived  int
 	served   int
-	admitted int
-	dropped  int // of those who were admitted
+	shortest int // length of the queue
 
-	until  time.Duration // when the overload is over
-	gap    float64       // of the last interval, see control
-	share  float64       // of arrivals to admit; 1: all
-	level  int           // the last one of which any are admitted
-	part   float64       // of the arrivals of that level
-	credit float64       // of the level's next arrival: admitted when it reaches 1
+	until    time.Duration // when the overload is over
+	offered  float64       // arrivals a second, a moving average
+	capacity float64       // served a second while there was a queue, a moving average
+	share    float64       // of arrivals to admit; 1: all
+	level    int           // the last one of which any are admitted
+	part     float64       // of the arrivals of that level
+	credit   float64       // of the level's next arrival: admitted when it reaches 1
 
 	arrivals [levels]float32 // of about the last ten intervals, older ones counting less
 }
+
+// gain is how much more than can be served is admitted while nobody waits.
+const gain = 0.1
+
+// probe is by how much capacity is taken to be more for each Options.Interval in which the queue ran empty under overload.
+const probe = 0.01
 
 // calm is for how many intervals an overload lasts on without a standing queue.
 const calm = 10
 
 func newAdmission(target, interval time.Duration) admission {
-	return admission{target: target, interval: interval, share: 1, level: levels - 1, part: 1, gap: -1}
+	return admission{target: target, interval: interval, share: 1, level: levels - 1, part: 1}
 }
 
 func (a *admission) overloaded(now time.Duration) bool { return now < a.until }
@@ -52,6 +58,7 @@ func (a *admission) patience(mean float64) time.Duration {
 func (a *admission) arrive(p Priority) (refused bool) {
 	level := p.level()
 	a.arrivals[level]++
+	a.arrived++
 	switch {
 	case level < a.level:
 	case level > a.level:
@@ -81,32 +88,39 @@ func (a *admission) tick(now time.Duration, mean float64, length int, oldest tim
 	case a.served > 0:
 		wait = time.Duration(float64(a.shortest) / float64(a.served) * float64(age))
 	}
-	if wait > target {
+	a.measure(age.Seconds(), now)
+	if wait > target || a.overloaded(now) && a.offered > a.capacity {
 		a.until = now + max(calm*a.interval, 2*interval)
 	}
-	if a.share < 1 || a.overloaded(now) {
-		a.control(float64(wait)/float64(target), float64(age)/float64(a.interval), a.overloaded(now))
-	}
+	a.control(float64(wait)/float64(target), float64(age)/float64(a.interval), a.overloaded(now))
 	a.forget(float64(age) / float64(interval))
-	a.began, a.shortest, a.served, a.admitted, a.dropped = now, length, 0, 0, 0
+	a.began, a.arrived, a.served, a.shortest = now, 0, 0, length
 }
 
-// control moves the share of arrivals that are admitted. The wait is in targets, the time that has passed in
-// intervals of Options.
-func (a *admission) control(wait, passed float64, overloaded bool) {
-	if a.served == 0 && a.admitted > 0 {
-		return // it stalls: nothing is known of what it can do
-	}
-	e := min(wait-1, 1)
+// measure takes the averages. With a queue all the time, what was served is what can be. Else more can: how much, is known
+// only from trying, which is done slowly under overload.
+func (a *admission) measure(seconds float64, now time.Duration) {
+	a.offered += (float64(a.arrived)/seconds - a.offered) / 4
+	rate := float64(a.served) / seconds
 	switch {
-	case a.dropped > 0:
-		a.share *= max(0.5, 1-float64(a.dropped)/float64(max(a.admitted, 1)))
-	case !overloaded:
-		a.share *= math.Pow(1.1, passed)
+	case a.shortest > 0 && a.served == 0: // it stalls
+	case a.shortest > 0:
+		a.capacity += (rate - a.capacity) / 8
+	case a.overloaded(now):
+		a.capacity *= 1 + probe*seconds/a.interval.Seconds()
 	default:
-		a.share *= 1 - 0.02*e - 0.1*(e-a.gap)
+		a.capacity = max(a.capacity, rate)
 	}
-	a.gap = e
+}
+
+// control sets the share of arrivals that are admitted, and after an overload lets it grow until it is all. The wait is in
+// targets, the time that has passed in intervals of Options.
+func (a *admission) control(wait, passed float64, overloaded bool) {
+	if overloaded {
+		a.share = a.capacity / a.offered * (1 + gain*(1-min(wait, 2)))
+	} else {
+		a.share *= math.Pow(1+gain, passed)
+	}
 	a.share = max(0.01, min(a.share, 1))
 }
 

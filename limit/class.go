@@ -20,10 +20,25 @@ func (c *class) tick(now time.Duration) {
 	c.admission.tick(now, c.vegas.mean, c.queue.length, c.queue.age(now))
 }
 
-// refuses counts an arrival, and tells whether it is not admitted.
+// refuses counts an arrival, and tells whether it is not admitted: because of its priority, or because it would be dropped
+// from the queue later on.
 func (c *class) refuses(p Priority, now time.Duration) bool {
 	c.tick(now)
-	return c.admission.arrive(p)
+	refused := c.admission.arrive(p)
+	return refused || p.Tier != Critical && c.overloaded(now) && c.wait(c.queue.ahead(p.Tier)) > c.patience()
+}
+
+// patience is what those who wait are expected to bear; twice as much is too long.
+func (c *class) patience() time.Duration { return c.admission.patience(c.vegas.mean) }
+
+// wait is how long it takes to serve n.
+func (c *class) wait(n int) time.Duration {
+	return time.Duration(float64(n) / max(c.admission.capacity, 1) * float64(time.Second))
+}
+
+// lifo tells whether the newest is served first: when the oldest cannot be in time, all would be late if it were next.
+func (c *class) lifo(now time.Duration) bool {
+	return c.overloaded(now) && c.wait(c.queue.length) > 2*c.patience()
 }
 
 // before tells whether a waiter of c is given a permit before one of d: who has less than its share goes before who

@@ -122,7 +122,6 @@ func (l *Limiter) Acquire(ctx context.Context, a Ask) (p Permit, passed any, err
 	now := l.now()
 	refused := !l.options.Fixed && c.refuses(a.Priority, now)
 	if c.queue.length == 0 && l.may(c) && !(refused && c.overloaded(now)) {
-		c.admission.admitted++
 		p = l.permit(c, a.Tenant)
 		l.mu.Unlock()
 		return p, nil, nil
@@ -132,7 +131,6 @@ func (l *Limiter) Acquire(ctx context.Context, a Ask) (p Permit, passed any, err
 		l.mu.Unlock()
 		return Permit{}, nil, err
 	}
-	c.admission.admitted++
 	w, err := l.enqueue(ctx, c, a, now)
 	l.mu.Unlock()
 	if err != nil {
@@ -166,7 +164,6 @@ func (l *Limiter) admit(w *Waiter, now time.Duration) error {
 	if c.queue.length >= c.room {
 		worst := c.queue.worst()
 		if worst.ask.Priority.Tier <= tier {
-			c.admission.dropped++
 			return l.shed(c, tier, QueueFull)
 		}
 		l.drop(worst, QueueFull)
@@ -193,7 +190,7 @@ func (l *Limiter) sweep(c *class, now time.Duration) {
 	if l.options.Fixed || c.queue.length == 0 || !c.overloaded(now) {
 		return
 	}
-	most := 2 * c.admission.patience(c.vegas.mean)
+	most := 2 * c.patience()
 	for t := Default; t < tiers; t++ {
 		for w := c.queue.tiers[t].oldest; w != nil && now-w.since > most; w = c.queue.tiers[t].oldest {
 			l.drop(w, WaitedTooLong)
@@ -204,7 +201,6 @@ func (l *Limiter) sweep(c *class, now time.Duration) {
 // drop sheds somebody who waits.
 func (l *Limiter) drop(w *Waiter, r Reason) {
 	l.unqueue(w)
-	w.class.admission.dropped++
 	w.err = l.shed(w.class, w.ask.Priority.Tier, r)
 	w.end()
 }

@@ -67,7 +67,7 @@ func (l *Limiter) grant(now time.Duration) {
 		if c == nil {
 			return
 		}
-		w := c.queue.pick(c.overloaded(now), c.tenants, c.mostOfTenant(l.options.TenantShare))
+		w := c.queue.pick(c.lifo(now), c.tenants, c.mostOfTenant(l.options.TenantShare))
 		if l.tooLate(w, now) {
 			l.drop(w, Deadline)
 			continue

@@ -8,7 +8,10 @@ type queue struct {
 	length int
 }
 
-type list struct{ oldest, newest *Waiter }
+type list struct {
+	oldest, newest *Waiter
+	length         int
+}
 
 func (q *queue) list(w *Waiter) *list { return &q.tiers[min(w.ask.Priority.Tier, Background)] }
 
@@ -22,6 +25,7 @@ func (q *queue) push(w *Waiter) {
 		l.newest.next = w
 	}
 	l.newest = w
+	l.length++
 	q.length++
 }
 
@@ -38,6 +42,7 @@ func (q *queue) remove(w *Waiter) {
 		w.next.prev = w.prev
 	}
 	w.prev, w.next = nil, nil
+	l.length--
 	q.length--
 }
 
@@ -56,6 +61,15 @@ func (w *Waiter) following(lifo bool) *Waiter {
 		return w.prev
 	}
 	return w.next
+}
+
+// ahead is how many are served before a newcomer of a tier, if the oldest goes first.
+func (q *queue) ahead(t Tier) int {
+	n := 0
+	for i := range min(t, Background) + 1 {
+		n += q.tiers[i].length
+	}
+	return n
 }
 
 // best is the tier whose turn it is; there is somebody.

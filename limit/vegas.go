@@ -43,7 +43,8 @@ type vegas struct {
 	trend  trend
 	own    Baseline // of work that comes without
 
-	mean float64 // nanoseconds, of all work: a moving average
+	mean   float64 // nanoseconds, of all work: a moving average
+	served int     // up to 64
 }
 
 func newVegas(least, most int) vegas {
@@ -72,7 +73,8 @@ func (v *vegas) sample(o *Outcome, quiet bool, now time.Duration, at time.Time) 
 	case o.Failed != None || o.Took <= 0:
 		return
 	}
-	v.mean += (float64(o.Took) - v.mean) / 8
+	v.mean += (float64(o.Took) - v.mean) / float64(min(v.served+1, 64))
+	v.served = min(v.served+1, 64)
 	shape := o.Shape
 	if shape == nil {
 		shape = &v.own

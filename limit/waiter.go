@@ -70,7 +70,7 @@ func (l *Limiter) Board(dst []*Waiter, half bool, match func(rider any) bool) []
 	now := l.now()
 	for i := range l.classes {
 		c := &l.classes[i]
-		lifo := c.overloaded(now)
+		lifo := c.lifo(now)
 		for t := range c.queue.tiers {
 			for w := c.queue.tiers[t].first(lifo); w != nil && len(dst) < most; {
 				next := w.following(lifo)
