@@ -20,8 +20,8 @@ type Options struct {
 	// Queue is how many may wait; each class has its share of it. Default 1024.
 	Queue int
 
-	// A class is overloaded when the wait in its queue has been above Target for Interval; then those who have waited for
-	// twice the target are dropped, save critical ones. Both stretch where the work itself takes longer than Target: a
+	// A class is overloaded when the wait in its queue has been above Target for Interval; then arrivals are refused, and
+	// those who have waited for twice the target (four times, in a short queue) are dropped, save critical ones. Both stretch where the work itself takes longer than Target: a
 	// wait of as long as the work is no overload. Default 20 ms, 100 ms.
 	Target, Interval time.Duration
 
@@ -185,12 +185,16 @@ func (l *Limiter) tooLate(w *Waiter, now time.Duration) bool {
 	return w.until < now+need
 }
 
-// sweep drops those of an overloaded class who have waited too long.
+// sweep drops those of an overloaded class who have waited too long. While the oldest go first, so few wait that all of
+// them can be served soon; then it takes longer until one is dropped, as that is late to be told.
 func (l *Limiter) sweep(c *class, now time.Duration) {
 	if l.options.Fixed || c.queue.length == 0 || !c.overloaded(now) {
 		return
 	}
-	most := 2 * c.patience()
+	most := 4 * c.patience()
+	if c.lifo(now) {
+		most = 2 * c.patience()
+	}
 	for t := Default; t < tiers; t++ {
 		for w := c.queue.tiers[t].oldest; w != nil && now-w.since > most; w = c.queue.tiers[t].oldest {
 			l.drop(w, WaitedTooLong)
