@@ -21,9 +21,11 @@ type admission struct {
 	began    time.Duration
 	arrived  int
 	served   int
-	shortest int // length of the queue
+	shortest int  // length of the queue, of all times at which somebody was served
+	busy     bool // all permits were in use at some time
 
 	until    time.Duration // when the overload is over
+	stood    float64       // seconds for which there was a queue and nothing was served
 	offered  float64       // arrivals a second, a moving average
 	capacity float64       // served a second while there was a queue, a moving average
 	share    float64       // of arrivals to admit; 1: all
@@ -49,9 +51,9 @@ func newAdmission(target, interval time.Duration) admission {
 
 func (a *admission) overloaded(now time.Duration) bool { return now < a.until }
 
-// patience is the target for work that takes mean. To wait for as long as the work itself takes is no overload.
-func (a *admission) patience(mean float64) time.Duration {
-	return max(a.target, min(time.Duration(mean), 50*a.target))
+// patience is the target for work that takes so many nanoseconds. To wait for as long as the work itself takes is no overload.
+func (a *admission) patience(work float64) time.Duration {
+	return max(a.target, min(time.Duration(work), 50*a.target))
 }
 
 // arrive counts an arrival, and reports whether it is refused.
@@ -74,8 +76,8 @@ func (a *admission) arrive(p Priority) (refused bool) {
 }
 
 // tick ends the interval when it is over. The queue has length waiters, of whom the first has waited for oldest.
-func (a *admission) tick(now time.Duration, mean float64, length int, oldest time.Duration) {
-	target := a.patience(mean)
+func (a *admission) tick(now time.Duration, work float64, length int, oldest time.Duration) {
+	target := a.patience(work)
 	interval := time.Duration(float64(a.interval) * float64(target) / float64(a.target))
 	age := now - a.began
 	if age < interval {
@@ -94,22 +96,26 @@ func (a *admission) tick(now time.Duration, mean float64, length int, oldest tim
 	}
 	a.control(float64(wait)/float64(target), float64(age)/float64(a.interval), a.overloaded(now))
 	a.forget(float64(age) / float64(interval))
-	a.began, a.arrived, a.served, a.shortest = now, 0, 0, length
+	a.began, a.arrived, a.served, a.shortest, a.busy = now, 0, 0, length, length > 0
 }
 
 // measure takes the averages. With a queue all the time, what was served is what can be. Else more can: how much, is known
 // only from trying, which is done slowly under overload.
 func (a *admission) measure(seconds float64, now time.Duration) {
 	a.offered += (float64(a.arrived)/seconds - a.offered) / 4
-	rate := float64(a.served) / seconds
+	stood := a.stood + seconds
+	a.stood = 0
 	switch {
-	case a.shortest > 0 && a.served == 0: // it stalls
+	case a.shortest > 0 && a.served == 0: // nothing is known until something is
+		a.stood = stood
 	case a.shortest > 0:
-		a.capacity += (rate - a.capacity) / 8
-	case a.overloaded(now):
-		a.capacity *= 1 + probe*seconds/a.interval.Seconds()
+		a.capacity += (float64(a.served)/stood - a.capacity) / 8
+	case a.overloaded(now) && a.busy:
+		a.capacity *= math.Pow(1+probe, seconds/a.interval.Seconds())
+	case a.overloaded(now): // the upstream has recovered
+		a.capacity *= math.Pow(1+gain, seconds/a.interval.Seconds())
 	default:
-		a.capacity = max(a.capacity, rate)
+		a.capacity = max(a.capacity, float64(a.served)/seconds)
 	}
 }
 

@@ -17,7 +17,7 @@ type class struct {
 func (c *class) overloaded(now time.Duration) bool { return c.admission.overloaded(now) }
 
 func (c *class) tick(now time.Duration) {
-	c.admission.tick(now, c.vegas.mean, c.queue.length, c.queue.age(now))
+	c.admission.tick(now, c.vegas.work, c.queue.length, c.queue.age(now))
 }
 
 // refuses counts an arrival, and tells whether it is not admitted: because of its priority, or because it would be dropped
@@ -29,7 +29,7 @@ func (c *class) refuses(p Priority, now time.Duration) bool {
 }
 
 // patience is what those who wait are expected to bear; twice as much is too long.
-func (c *class) patience() time.Duration { return c.admission.patience(c.vegas.mean) }
+func (c *class) patience() time.Duration { return c.admission.patience(c.vegas.work) }
 
 // wait is how long it takes to serve n.
 func (c *class) wait(n int) time.Duration {

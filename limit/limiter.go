@@ -211,7 +211,6 @@ func (l *Limiter) drop(w *Waiter, r Reason) {
 
 func (l *Limiter) unqueue(w *Waiter) {
 	w.class.queue.remove(w)
-	w.class.admission.shortest = min(w.class.admission.shortest, w.class.queue.length)
 	l.queued--
 }
 

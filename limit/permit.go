@@ -73,6 +73,7 @@ func (l *Limiter) grant(now time.Duration) {
 			continue
 		}
 		l.unqueue(w)
+		c.admission.shortest = min(c.admission.shortest, c.queue.length)
 		w.permit = l.permit(c, w.ask.Tenant)
 		w.end()
 	}
@@ -104,6 +105,9 @@ func (l *Limiter) keptFree(c *class) int {
 func (l *Limiter) permit(c *class, tenant uint64) Permit {
 	l.inFlight++
 	c.took(tenant)
+	if !l.may(c) {
+		c.admission.busy = true
+	}
 	return Permit{limiter: l, class: c, tenant: tenant, quiet: l.quiet(c)}
 }
 

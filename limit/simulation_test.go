@@ -72,6 +72,7 @@ type load struct {
 	tiers    [4]float64 // weights
 	timeout  time.Duration
 
+	all     sync.WaitGroup
 	mu      sync.Mutex
 	results []result
 }
@@ -99,9 +100,13 @@ func choose[T any](all []T, weight func(T) float64) T {
 	return all[len(all)-1]
 }
 
-// run sends rate requests a second for a time.
 func (d *load) run(rate float64, span time.Duration) {
-	var all sync.WaitGroup
+	d.runNoWait(rate, span)
+	d.all.Wait()
+}
+
+// run sends rate requests a second for a time.
+func (d *load) runNoWait(rate float64, span time.Duration) {
 	start := time.Now()
 	for {
 		time.Sleep(time.Duration(rand.ExpFloat64() / rate * float64(time.Second)))
@@ -109,9 +114,8 @@ func (d *load) run(rate float64, span time.Duration) {
 		if due > span {
 			break
 		}
-		all.Go(func() { d.request(due) })
+		d.all.Go(func() { d.request(due) })
 	}
-	all.Wait()
 }
 
 func (d *load) request(due time.Duration) {

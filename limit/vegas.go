@@ -16,6 +16,8 @@ const (
 
 	// tooSlow is how many times slower than usual the slow tenth of the work must be for the limit to be cut by half.
 	tooSlow = 8
+	// workSamples is of about how many samples the moving average is.
+	workSamples = 64
 	// slower is from when on a recovering limit has come far enough.
 	slower = 2
 )
@@ -43,8 +45,7 @@ type vegas struct {
 	trend  trend
 	own    Baseline // of work that comes without
 
-	mean   float64 // nanoseconds, of all work: a moving average
-	served int     // up to 64
+	work float64 // nanoseconds that the work takes without congestion: a moving average over its baselines
 }
 
 func newVegas(least, most int) vegas {
@@ -73,8 +74,6 @@ func (v *vegas) sample(o *Outcome, quiet bool, now time.Duration, at time.Time) 
 	case o.Failed != None || o.Took <= 0:
 		return
 	}
-	v.mean += (float64(o.Took) - v.mean) / float64(min(v.served+1, 64))
-	v.served = min(v.served+1, 64)
 	shape := o.Shape
 	if shape == nil {
 		shape = &v.own
@@ -90,6 +89,7 @@ func (v *vegas) sample(o *Outcome, quiet bool, now time.Duration, at time.Time) 
 	if quiet {
 		shape.learn(o.Took, at, v.atFloor())
 	}
+	v.work += (float64(shape.Mean()) - v.work) / workSamples
 }
 
 // refused lowers the limit at once, below what has been refused, and for longer than a cut.

@@ -77,6 +77,7 @@ func (l *Limiter) Board(dst []*Waiter, half bool, match func(rider any) bool) []
 				if w.ask.Rider != nil && match(w.ask.Rider) {
 					l.unqueue(w)
 					c.admission.served++
+					c.admission.shortest = min(c.admission.shortest, c.queue.length)
 					w.state = boarding
 					dst = append(dst, w)
 				}
