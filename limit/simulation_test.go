@@ -2,19 +2,16 @@ package limit_test
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"slices"
 	"sync"
-	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/slipstream-go/slipstream/limit"
 )
 
-// upstream does work in virtual time. With cores, they are shared by all that is under way; without, work only takes its
-// time, as pg_sleep does.
+// upstream does work in virtual time. Its cores are shared by all that is under way; with none, work only takes its time,
+// as pg_sleep does.
 type upstream struct {
 	mu     sync.Mutex
 	cores  float64
@@ -22,16 +19,15 @@ type upstream struct {
 	frozen chan struct{} // nil: it is not
 }
 
-func (u *upstream) do(service time.Duration) {
+func (u *upstream) do(work time.Duration) {
 	u.mu.Lock()
 	u.active++
-	slowness := 1.0
 	if u.cores > 0 {
-		slowness = max(1, float64(u.active)/u.cores)
+		work = time.Duration(float64(work) * max(1, float64(u.active)/u.cores))
 	}
 	frozen := u.frozen
 	u.mu.Unlock()
-	time.Sleep(time.Duration(float64(service) * slowness))
+	time.Sleep(work)
 	if frozen != nil {
 		<-frozen
 	}
@@ -40,7 +36,7 @@ func (u *upstream) do(service time.Duration) {
 	u.mu.Unlock()
 }
 
-// freeze stops the upstream until the function that it returns is called.
+// freeze lets nothing that begins now end, until the function that it returns is called.
 func (u *upstream) freeze() (thaw func()) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -53,15 +49,11 @@ func (u *upstream) freeze() (thaw func()) {
 	}
 }
 
-// shape is a kind of work; its times vary by a third in both directions.
+// shape is a kind of work. The times vary by a third in both directions.
 type shape struct {
-	service  time.Duration
+	work     time.Duration
 	weight   float64
 	baseline *limit.Baseline
-}
-
-func (s *shape) time() time.Duration {
-	return time.Duration((0.67 + 0.66*rand.Float64()) * float64(s.service))
 }
 
 // load is open: requests are due at random times, whether or not those before are done.
@@ -69,166 +61,129 @@ type load struct {
 	limiter  *limit.Limiter
 	upstream *upstream
 	shapes   []shape
-	tiers    [4]float64 // weights
-	timeout  time.Duration
+	patience time.Duration // of clients, and of the upstream
+	random   *rand.Rand
 
-	all     sync.WaitGroup
-	mu      sync.Mutex
-	results []result
+	all  sync.WaitGroup
+	mu   sync.Mutex
+	done []result
 }
 
+// result is what came of a request.
 type result struct {
-	tier  limit.Tier
-	due   time.Duration // since the start of the run
-	took  time.Duration
-	wait  time.Duration
-	usual time.Duration // what the work takes alone
-	err   error
+	tier       limit.Tier
+	due        time.Time
+	wait, took time.Duration // for a permit; all in all
+	err        error
 }
 
-func choose[T any](all []T, weight func(T) float64) T {
-	total := 0.0
-	for _, x := range all {
-		total += weight(x)
+// newLoad is a mix of fast and slow work.
+func newLoad(l *limit.Limiter, u *upstream) *load {
+	return &load{
+		limiter: l, upstream: u, patience: 30 * time.Second, random: rand.New(rand.NewPCG(1, 2)),
+		shapes: []shape{
+			{20 * time.Millisecond, 0.76, new(limit.Baseline)},
+			{100 * time.Millisecond, 0.19, new(limit.Baseline)},
+			{400 * time.Millisecond, 0.05, new(limit.Baseline)},
+		},
 	}
-	at := rand.Float64() * total
-	for _, x := range all {
-		if at -= weight(x); at < 0 {
-			return x
-		}
+}
+
+// rate is how many requests a second keep so many at work.
+func (d *load) rate(atOnce float64) float64 {
+	var mean float64
+	for _, s := range d.shapes {
+		mean += s.weight * s.work.Seconds()
 	}
-	return all[len(all)-1]
+	return atOnce / mean
 }
 
-func (d *load) run(rate float64, span time.Duration) {
-	d.runNoWait(rate, span)
-	d.all.Wait()
+// slowed is the mix with work that takes longer, without anybody having been told.
+func (d *load) slowed(factor float64) []shape {
+	shapes := slices.Clone(d.shapes)
+	for i := range shapes {
+		shapes[i].work = time.Duration(factor * float64(shapes[i].work))
+	}
+	return shapes
 }
 
-// run sends rate requests a second for a time.
-func (d *load) runNoWait(rate float64, span time.Duration) {
-	start := time.Now()
-	for {
-		time.Sleep(time.Duration(rand.ExpFloat64() / rate * float64(time.Second)))
-		due := time.Since(start)
-		if due > span {
+// run sends rate requests a second for a time. It returns what is done by then, and was not returned before.
+func (d *load) run(rate float64, span time.Duration) []result {
+	for end := time.Now().Add(span); ; {
+		time.Sleep(time.Duration(d.random.ExpFloat64() / rate * float64(time.Second)))
+		if !time.Now().Before(end) {
 			break
 		}
-		d.all.Go(func() { d.request(due) })
+		tier := limit.Tier(pick(d.random, 0.1, 0.4, 0.3, 0.2))
+		s := d.shapes[pick(d.random, d.shapes[0].weight, d.shapes[1].weight, d.shapes[2].weight)]
+		s.work = time.Duration((0.67 + 0.66*d.random.Float64()) * float64(s.work))
+		priority := limit.Priority{Tier: tier, Cohort: uint8(d.random.IntN(128))}
+		d.all.Go(func() { d.request(priority, s) })
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	done := d.done
+	d.done = nil
+	return done
 }
 
-func (d *load) request(due time.Duration) {
-	s := choose(d.shapes, func(s shape) float64 { return s.weight })
-	tier := choose([]limit.Tier{0, 1, 2, 3}, func(t limit.Tier) float64 { return d.tiers[t] })
-	service := s.time()
-	r := result{tier: tier, due: due, usual: service}
-	begun := time.Now()
-	ctx, cancel := context.WithTimeout(context.Background(), d.timeout)
+// pick is i with the probability of weights[i].
+func pick(r *rand.Rand, weights ...float64) int {
+	x := r.Float64()
+	for i, w := range weights {
+		if x -= w; x < 0 {
+			return i
+		}
+	}
+	return len(weights) - 1
+}
+
+func (d *load) request(priority limit.Priority, s shape) {
+	r := result{tier: priority.Tier, due: time.Now()}
+	ctx, cancel := context.WithTimeout(context.Background(), d.patience)
 	defer cancel()
-	ask := limit.Ask{Priority: limit.Priority{Tier: tier, Cohort: uint8(rand.IntN(128))}, Shape: s.baseline}
 	var p limit.Permit
-	p, _, r.err = d.limiter.Acquire(ctx, ask)
+	p, _, r.err = d.limiter.Acquire(ctx, limit.Ask{Priority: priority, Shape: s.baseline})
+	r.wait = time.Since(r.due)
 	if r.err == nil {
-		r.wait = time.Since(begun)
-		d.upstream.do(service)
-		o := limit.Outcome{Took: time.Since(begun) - r.wait, Shape: s.baseline}
-		if o.Took > d.timeout {
+		d.upstream.do(s.work)
+		o := limit.Outcome{Took: time.Since(r.due) - r.wait, Shape: s.baseline}
+		if o.Took > d.patience {
 			o.Failed = limit.TimedOut
+			r.err = context.DeadlineExceeded
 		}
 		p.Release(o)
 	}
-	r.took = time.Since(begun)
+	r.took = time.Since(r.due)
 	d.mu.Lock()
-	d.results = append(d.results, r)
-	d.mu.Unlock()
+	defer d.mu.Unlock()
+	d.done = append(d.done, r)
 }
 
-func newLoad(l *limit.Limiter, u *upstream) *load {
-	return &load{
-		limiter: l, upstream: u, timeout: 5 * time.Second,
-		shapes: []shape{
-			{10 * time.Millisecond, 8, new(limit.Baseline)},
-			{50 * time.Millisecond, 2, new(limit.Baseline)},
-			{200 * time.Millisecond, 0.5, new(limit.Baseline)},
-		},
-		tiers: [4]float64{0.1, 0.4, 0.3, 0.2},
+// served is the share of results without an error.
+func served(all []result) float64 {
+	n := 0
+	for _, r := range all {
+		if r.err == nil {
+			n++
+		}
 	}
+	return float64(n) / float64(max(len(all), 1))
 }
 
-// mean is what a request takes on average.
-func (d *load) mean() time.Duration {
-	var sum, weights float64
-	for _, s := range d.shapes {
-		sum += s.weight * float64(s.service)
-		weights += s.weight
-	}
-	return time.Duration(sum / weights)
+// of are the results of a tier.
+func of(tier limit.Tier, all []result) []result {
+	return slices.DeleteFunc(slices.Clone(all), func(r result) bool { return r.tier != tier })
 }
 
-func quantile(q float64, times []time.Duration) time.Duration {
-	if len(times) == 0 {
-		return 0
+// p99 is the 99th percentile of what it took to serve.
+func p99(all []result) time.Duration {
+	var times []time.Duration
+	for _, r := range all {
+		if r.err == nil {
+			times = append(times, r.took)
+		}
 	}
 	slices.Sort(times)
-	return times[int(q*float64(len(times)-1))]
-}
-
-func TestExplore(t *testing.T) {
-	for _, cores := range []float64{0, 4} {
-		synctest.Test(t, func(t *testing.T) {
-			l := limit.New(limit.Options{Max: 10})
-			u := &upstream{cores: cores}
-			d := newLoad(l, u)
-			c := cores
-			if c == 0 {
-				c = 10
-			}
-			capacity := c / d.mean().Seconds()
-			for _, times := range []float64{0.2, 0.7, 1.2, 3, 0.7} {
-				d.results = nil
-				span := 60 * time.Second
-				go func() {
-					for range 6 {
-						time.Sleep(span / 6)
-						s := l.Stats()
-						t.Logf("   limit %d inflight %d queued %d over %v admitted %.2f spread", s.Classes[0].Limit, s.InFlight, s.Queued, s.Overloaded(), s.Classes[0].Admitted)
-					}
-				}()
-				before := l.Stats()
-				d.run(times*capacity, span)
-				report(t, d, times, capacity, span, before, l.Stats())
-			}
-		})
-	}
-}
-
-func report(t *testing.T, d *load, times, capacity float64, span time.Duration, before, after limit.Stats) {
-	t.Logf("%.1fx of %.0f/s:", times, capacity)
-	good := 0
-	for tier := limit.Critical; tier <= limit.Background; tier++ {
-		var took, wait, rejects []time.Duration
-		n, ok := 0, 0
-		for _, r := range d.results {
-			if r.tier != tier {
-				continue
-			}
-			n++
-			var shed *limit.ShedError
-			switch {
-			case r.err == nil:
-				ok++
-				took, wait = append(took, r.took), append(wait, r.wait)
-			case errors.As(r.err, &shed):
-				rejects = append(rejects, r.took)
-			}
-		}
-		good += ok
-		var sheds []uint64
-		for i := range after.Sheds[tier] {
-			sheds = append(sheds, after.Sheds[tier][i]-before.Sheds[tier][i])
-		}
-		t.Logf("  %-10v n %6d ok %.3f p50 %v p99 %v wait p99 %v; reject p50 %v p99 %v %v", tier, n, float64(ok)/float64(n), quantile(.5, took), quantile(.99, took), quantile(.99, wait), quantile(.5, rejects), quantile(.99, rejects), sheds)
-	}
-	t.Logf("  goodput %.3f of capacity", float64(good)/span.Seconds()/capacity)
+	return times[len(times)*99/100]
 }
