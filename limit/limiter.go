@@ -102,6 +102,7 @@ type Ask struct {
 	Class    int // index in Options.Classes
 	Priority Priority
 	Tenant   uint64        // see TenantOf; 0: nobody
+	Admitted bool          // Refuse has let it in
 	Wait     time.Duration // longest wait; 0: as long as the context lasts
 	Shape    *Baseline     // what is going to be done, as far as known: who has no time left for that is shed at once
 
@@ -120,7 +121,7 @@ func (l *Limiter) Acquire(ctx context.Context, a Ask) (p Permit, passed any, err
 	c := &l.classes[a.Class]
 	l.mu.Lock()
 	now := l.now()
-	refused := !l.options.Fixed && c.refuses(a.Priority, now)
+	refused := !l.options.Fixed && !a.Admitted && c.refuses(a.Priority, now)
 	if c.queue.length == 0 && l.may(c) && !(refused && c.overloaded(now)) {
 		p = l.permit(c, a.Tenant)
 		l.mu.Unlock()
