@@ -112,8 +112,8 @@ func (a *admission) measure(seconds float64, now time.Duration) {
 		a.capacity += (float64(a.served)/stood - a.capacity) / 8
 	case a.overloaded(now) && a.busy:
 		a.capacity *= math.Pow(1+probe, seconds/a.interval.Seconds())
-	case a.overloaded(now): // the upstream has recovered
-		a.capacity *= math.Pow(1+gain, seconds/a.interval.Seconds())
+	case a.overloaded(now): // permits were left over: it has recovered
+		a.capacity = min(2*a.capacity, max(a.capacity, a.offered))
 	default:
 		a.capacity = max(a.capacity, float64(a.served)/seconds)
 	}
@@ -123,7 +123,7 @@ func (a *admission) measure(seconds float64, now time.Duration) {
 // targets, the time that has passed in intervals of Options.
 func (a *admission) control(wait, passed float64, overloaded bool) {
 	if overloaded {
-		a.share = a.capacity / a.offered * (1 + gain*(1-min(wait, 2)))
+		a.share = a.capacity / max(a.offered, math.SmallestNonzeroFloat64) * (1 + gain*(1-min(wait, 2)))
 	} else {
 		a.share *= math.Pow(1+gain, passed)
 	}

@@ -189,6 +189,17 @@ func TestAClassFindsItsShare(t *testing.T) {
 	})
 }
 
+func TestAShareIsUsedToTheLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := limit.New(limit.Options{Max: 10, Classes: []limit.Class{{Name: "most", Share: 0.9}, {Name: "a", Share: 0.05}, {Name: "b", Share: 0.05}}})
+		for range 9 {
+			if ninth := begin(t.Context(), l, ordinary); !ninth.over {
+				t.Fatal("a permit of its own share is kept from it")
+			}
+		}
+	})
+}
+
 func TestOneTenantLeavesRoomForOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := limit.New(limit.Options{Max: 4})

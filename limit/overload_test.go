@@ -111,7 +111,6 @@ func TestTimeouts(t *testing.T) {
 			}
 		}
 		d.shapes = healthy
-		d.run(rate, time.Minute) // some of the slow ones take as long
 		d.run(rate, 5*time.Second)
 		if all := d.run(rate, 10*time.Second); served(all) < 1 {
 			t.Errorf("%.3f are served", served(all))
@@ -153,7 +152,7 @@ func TestTheUpstreamHasBecomeSlower(t *testing.T) {
 		d := newLoad(l, new(upstream))
 		d.run(d.rate(5), time.Minute)
 		d.shapes = d.slowed(20)
-		d.run(d.rate(5), 5*time.Minute)
+		d.run(d.rate(5), 90*time.Second)
 		if s := l.Stats(); s.Classes[0].Limit < 9 {
 			t.Errorf("the limit is still %d", s.Classes[0].Limit)
 		}
