@@ -106,8 +106,8 @@ func TestTimeouts(t *testing.T) {
 		d.run(rate, time.Minute)
 		for range 9 {
 			d.run(rate, time.Minute)
-			if s := l.Stats(); s.Classes[0].Limit != 2 {
-				t.Fatalf("the limit is %d", s.Classes[0].Limit)
+			if c := l.Stats().Classes[0]; c.Limit != 2 || c.Admitted > 0.3 {
+				t.Fatalf("the limit is %d, and %.2f are admitted", c.Limit, c.Admitted)
 			}
 		}
 		d.shapes = healthy
