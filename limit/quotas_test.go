@@ -3,6 +3,8 @@ package limit_test
 import (
 	"context"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -28,15 +30,19 @@ func take(q *limit.Quotas, m *limit.Meter, k limit.Key, cost int) (limit.Charge,
 	return charges[0], admitted
 }
 
-// inBubble runs one attempt in virtual time. It hands on panics, by which rapid ends an attempt.
-func inBubble(t *testing.T, rt *rapid.T, f func(*rapid.T)) {
+// inBubble runs one attempt in virtual time. It hands on panics, by which rapid ends attempts that lead nowhere.
+func inBubble(t *testing.T, rt *rapid.T, attempt func(*rapid.T) error) {
 	var ended any
+	var err error
 	synctest.Test(t, func(*testing.T) {
 		defer func() { ended = recover() }()
-		f(rt)
+		err = attempt(rt)
 	})
 	if ended != nil {
 		panic(ended)
+	}
+	if err != nil {
+		rt.Fatal(err)
 	}
 }
 
@@ -70,7 +76,7 @@ func mostIn(all []used, window time.Duration) (most int) {
 // and who waits a microsecond less is not.
 func TestNoWindowSeesMoreThanQuotaAndBurst(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		inBubble(t, rt, func(t *rapid.T) {
+		inBubble(t, rt, func(t *rapid.T) error {
 			rate := drawRate(t, "")
 			q := limit.NewQuotas(limit.QuotaOptions{})
 			m := q.NewMeter("m", rate, 1)
@@ -83,11 +89,11 @@ func TestNoWindowSeesMoreThanQuotaAndBurst(t *testing.T) {
 				if !admitted && rapid.Bool().Draw(t, "waits") {
 					time.Sleep(c.Wait() - time.Microsecond)
 					if _, early := take(q, m, key(1), cost); early {
-						t.Fatalf("admitted before %v", c.Wait())
+						return fmt.Errorf("admitted before %v", c.Wait())
 					}
 					time.Sleep(time.Microsecond)
 					if c, admitted = take(q, m, key(1), cost); !admitted {
-						t.Fatalf("refused after the time that was told, for %v more", c.Wait())
+						return fmt.Errorf("refused after the time that was told, for %v more", c.Wait())
 					}
 				}
 				if admitted {
@@ -95,12 +101,13 @@ func TestNoWindowSeesMoreThanQuotaAndBurst(t *testing.T) {
 				}
 				left, _ := take(q, m, key(1), c.Remaining()+1)
 				if !left.Refused {
-					t.Fatalf("%d were left, and %d could be had", c.Remaining(), c.Remaining()+1)
+					return fmt.Errorf("%d were left, and %d could be had", c.Remaining(), c.Remaining()+1)
 				}
 			}
 			if most := mostIn(all, rate.Window); most > rate.Quota+rate.AtOnce() {
-				t.Fatalf("%d in %v, with quota %d and burst %d", most, rate.Window, rate.Quota, rate.AtOnce())
+				return fmt.Errorf("%d in %v, with quota %d and burst %d", most, rate.Window, rate.Quota, rate.AtOnce())
 			}
+			return nil
 		})
 	})
 }
@@ -111,20 +118,24 @@ type model struct {
 	free map[limit.Key]time.Time // when nothing will be owed
 }
 
-func (m *model) refuses(k limit.Key, cost int) bool {
-	interval := (m.rate.Window + time.Duration(m.rate.Quota)*time.Microsecond - 1) / time.Duration(m.rate.Quota) / time.Microsecond * time.Microsecond
-	return max(0, time.Until(m.free[k]))+time.Duration(cost)*interval > time.Duration(m.rate.AtOnce())*interval
+// back is the time in which units come back.
+func (m *model) back(units int) time.Duration {
+	quota := int64(m.rate.Quota)
+	return time.Duration(units) * time.Duration((m.rate.Window.Microseconds()+quota-1)/quota) * time.Microsecond
 }
 
-func (m *model) use(k limit.Key, cost int) {
-	interval := (m.rate.Window + time.Duration(m.rate.Quota)*time.Microsecond - 1) / time.Duration(m.rate.Quota) / time.Microsecond * time.Microsecond
-	m.free[k] = time.Now().Add(max(0, time.Until(m.free[k])) + time.Duration(cost)*interval)
+func (m *model) owed(k limit.Key) time.Duration { return max(0, time.Until(m.free[k])) }
+
+func (m *model) refuses(k limit.Key, cost int) bool {
+	return m.owed(k)+m.back(cost) > m.back(m.rate.AtOnce())
 }
+
+func (m *model) use(k limit.Key, cost int) { m.free[k] = time.Now().Add(m.owed(k) + m.back(cost)) }
 
 // Charges are decided together: what one refuses, the others are not charged for, and dry runs refuse nothing.
 func TestChargesAreDecidedTogether(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		inBubble(t, rt, func(t *rapid.T) {
+		inBubble(t, rt, func(t *rapid.T) error {
 			q := limit.NewQuotas(limit.QuotaOptions{})
 			meters, models := make([]*limit.Meter, 3), make([]*model, 3)
 			for i := range meters {
@@ -145,18 +156,19 @@ func TestChargesAreDecidedTogether(t *testing.T) {
 					want = want && (!refused[i] || c.DryRun)
 				}
 				if rapid.Bool().Draw(t, "looks first") && q.Peek(charges) != want {
-					t.Fatal("a look says something else")
+					return errors.New("a look says something else")
 				}
 				admitted, _ := q.Take(context.Background(), charges)
 				for i, c := range charges {
 					if c.Refused != refused[i] || admitted != want {
-						t.Fatalf("%d: refused %v, want %v; admitted %v, want %v", i, c.Refused, refused[i], admitted, want)
+						return fmt.Errorf("%d: refused %v, want %v; admitted %v, want %v", i, c.Refused, refused[i], admitted, want)
 					}
 					if admitted && !refused[i] {
 						models[i].use(c.Key, c.Cost)
 					}
 				}
 			}
+			return nil
 		})
 	})
 }
