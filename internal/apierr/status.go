@@ -65,6 +65,8 @@ var own = map[string]int{
 	"SLIP115":  http.StatusBadRequest,                  // If-Match or If-None-Match that cannot be used
 	"SLIP116":  http.StatusConflict,                    // idempotency key whose answer was too large to be kept
 	"SLIP117":  http.StatusBadRequest,                  // purge or question about the cache that cannot be understood
+	"SLIP210":  http.StatusTooManyRequests,             // a rate limit is used up
+	"SLIP211":  http.StatusServiceUnavailable,          // rate limits cannot be asked, and are closed then
 	"SLIP300":  http.StatusServiceUnavailable,          // no JWK set could be fetched yet
 	"SLIP500":  http.StatusInternalServerError,         // unclassified; the log has the cause
 }

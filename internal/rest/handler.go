@@ -65,6 +65,8 @@ type Options struct {
 	// Wrote, if not nil, is called after a commit and before its answer with the tables that may have been written; without
 	// any, all may have been.
 	Wrote func(tables ...uint32)
+	// AdmitBatch, if not nil, is asked before the operations of a batch are done; its error is the answer.
+	AdmitBatch func(w http.ResponseWriter, whole *http.Request, operations []*http.Request) error
 	// PlanCache bounds the memory of the plan cache, in bytes; default 16 MiB, some 8000 plans.
 	PlanCache int
 	Logger    *slog.Logger
