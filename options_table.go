@@ -51,6 +51,7 @@ func sections() []section {
 		{"API server", serverOptions()},
 		{"Limits of a request", limitOptions()},
 		{"Guards of relations", guardOptions()},
+		{"Rate limits", rateLimitOptions()},
 		{"Cache", cacheOptions()},
 		{"Admin server", adminOptions()},
 		{"Logs and traces", logOptions()},
