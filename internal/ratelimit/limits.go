@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"context"
 	"net/http"
+	"sync"
 
 	"github.com/slipstream-go/slipstream/internal/apierr"
 	"github.com/slipstream-go/slipstream/internal/auth"
@@ -30,6 +31,7 @@ type Limits struct {
 	policies []*policy
 	byAddr   bool // some policy counts by address
 	early    bool // some policy can be asked before the token is verified
+	claims   sync.Pool
 }
 
 // New makes one of policies that are valid; nil for none. Policies that previous has, too, go on from what it has counted.
@@ -75,10 +77,23 @@ func (p *policy) belongs(s stage, hasToken bool) bool {
 	return !p.FailedTokens
 }
 
-// claim is what a request is charged with, one charge for each of some policies. It fits on the stack for up to eight.
+// claim is what a request is charged with, one charge for each of some policies.
 type claim struct {
 	charges  []limit.Charge
 	policies []*policy
+}
+
+// newClaim gives one for as long as the request is decided on; then it belongs to done.
+func (l *Limits) newClaim() *claim {
+	if c, ok := l.claims.Get().(*claim); ok {
+		return c
+	}
+	return new(claim)
+}
+
+func (l *Limits) done(c *claim) {
+	c.charges, c.policies = c.charges[:0], c.policies[:0]
+	l.claims.Put(c)
 }
 
 // add charges a request. What it takes where the claim takes something already comes on top of that.
@@ -119,17 +134,22 @@ func (l *Limits) Before(next http.Handler) http.Handler {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var charges [8]limit.Charge
-		var policies [8]*policy
-		c := claim{charges[:0], policies[:0]}
-		who := l.subject(r, nil)
-		if c.add(l, before, &who); !l.quotas.Peek(c.charges) {
-			l.options.Metrics.RateLimitDecided(telemetry.RateLimitLocal)
-			l.refuse(w, r, &c, limit.Local)
-			return
+		if l.glance(w, r) {
+			next.ServeHTTP(w, r)
 		}
-		next.ServeHTTP(w, r)
 	})
+}
+
+func (l *Limits) glance(w http.ResponseWriter, r *http.Request) (passes bool) {
+	c := l.newClaim()
+	defer l.done(c)
+	who := l.subject(r, nil)
+	if c.add(l, before, &who); l.quotas.Peek(c.charges) {
+		return true
+	}
+	l.options.Metrics.RateLimitDecided(telemetry.RateLimitLocal)
+	l.refuse(w, r, c, limit.Local)
+	return false
 }
 
 // Failed charges a request whose token was refused. Where there is no room even for that it answers, and reports so.
@@ -150,14 +170,13 @@ func (l *Limits) After(next http.Handler) http.Handler {
 }
 
 func (l *Limits) admit(w http.ResponseWriter, r *http.Request, s stage, caller *auth.Caller) (admitted bool) {
-	var charges [8]limit.Charge
-	var policies [8]*policy
-	c := claim{charges[:0], policies[:0]}
+	c := l.newClaim()
+	defer l.done(c)
 	who := l.subject(r, caller)
 	c.add(l, s, &who)
-	admitted, by := l.decide(r.Context(), &c)
+	admitted, by := l.decide(r.Context(), c)
 	if !admitted {
-		l.refuse(w, r, &c, by)
+		l.refuse(w, r, c, by)
 		return false
 	}
 	c.note(r)
