@@ -197,6 +197,20 @@ func TestQuotasBeforeTheToken(t *testing.T) {
 	}
 }
 
+// Who sends no token has none that fails.
+func TestNoTokenIsNoFailedToken(t *testing.T) {
+	s := serve(t, quotaTables, func(c *slipstream.Config) {
+		c.DBAnonRole = ""
+		c.Limits = []slipstream.RateLimit{{Name: "bad-tokens", By: []string{"ip"}, Count: "failed-tokens", Quota: 1, Window: day}}
+	})
+	if got := s.statuses(3, "/item"); got != "401 401 401" {
+		t.Error(got)
+	}
+	if got := s.statuses(2, "/item", "Authorization: Bearer x.y.z"); got != "401 429" {
+		t.Error(got)
+	}
+}
+
 // A batch costs what its operations cost, and one for itself.
 func TestQuotasOfBatches(t *testing.T) {
 	s := limited(t, slipstream.RateLimit{Name: "api", Quota: 10, Window: day, Burst: 7}, slipstream.RateLimit{Name: "items", Routes: []string{"/item"}, Quota: 5, Window: day})

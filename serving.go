@@ -99,7 +99,7 @@ func (v *serving) authenticate(next http.Handler) http.Handler {
 			if e == nil {
 				panic(http.ErrAbortHandler) // the client left while its key was fetched
 			}
-			if !v.limits.Failed(w, r) {
+			if !v.limits.Failed(w, r, e.HTTPStatus()) {
 				edge.WriteError(w, r, e, v.config.verbosity())
 			}
 			return

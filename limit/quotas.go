@@ -36,7 +36,7 @@ const (
 	UseShare Away = iota
 	// UseWhole lets each process admit the whole rate.
 	UseWhole
-	// RefuseAll admits nothing.
+	// RefuseAll admits nothing but dry runs.
 	RefuseAll
 )
 
@@ -88,7 +88,7 @@ func (q *Quotas) Take(ctx context.Context, charges []Charge) (admitted bool, by 
 	switch {
 	case err == nil:
 		return admitted, Together
-	case q.options.Away == RefuseAll:
+	case q.options.Away == RefuseAll && slices.ContainsFunc(charges, func(c Charge) bool { return !c.DryRun }):
 		return false, Closed
 	case q.options.Away == UseWhole:
 		return q.take(charges, 1), Fallback

@@ -65,6 +65,7 @@ type subject struct {
 	caller       *auth.Caller
 	address      netip.Addr // not valid where it is not known
 	header       http.Header
+	unjudged     bool // its token could be neither verified nor refused
 }
 
 // key is a digest of all parts; so neither addresses nor API keys are kept. It is not ok without one of them.

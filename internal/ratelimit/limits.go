@@ -67,14 +67,12 @@ const (
 	after               // its caller is known
 )
 
+// belongs says whether a policy has its say there. Of what counts failed tokens, before is for requests that have one.
 func (p *policy) belongs(s stage, hasToken bool) bool {
-	switch s {
-	case before:
-		return p.early && (!p.FailedTokens || hasToken)
-	case failed:
-		return p.early
+	if s == after {
+		return !p.FailedTokens
 	}
-	return !p.FailedTokens
+	return p.early && (!p.FailedTokens || hasToken)
 }
 
 // claim is what a request is charged with, one charge for each of some policies.
@@ -98,7 +96,7 @@ func (l *Limits) done(c *claim) {
 
 // add charges a request. What it takes where the claim takes something already comes on top of that.
 func (c *claim) add(l *Limits, s stage, who *subject) {
-	hasToken := s == before && who.header.Get("Authorization") != ""
+	hasToken := s != after && !who.unjudged && who.header.Get("Authorization") != ""
 	for _, p := range l.policies {
 		if !p.belongs(s, hasToken) || !p.covers(who.method, who.path, who.caller) {
 			continue
@@ -152,9 +150,15 @@ func (l *Limits) glance(w http.ResponseWriter, r *http.Request) (passes bool) {
 	return false
 }
 
-// Failed charges a request whose token was refused. Where there is no room even for that it answers, and reports so.
-func (l *Limits) Failed(w http.ResponseWriter, r *http.Request) (answered bool) {
-	return l != nil && l.early && !l.admit(w, r, failed, nil)
+// Failed charges a request whose caller could not be told: with 401 as its token was refused, else as it could not be judged.
+// Where there is no room even for that it answers, and reports so.
+func (l *Limits) Failed(w http.ResponseWriter, r *http.Request, status int) (answered bool) {
+	if l == nil || !l.early {
+		return false
+	}
+	who := l.subject(r, nil)
+	who.unjudged = status != http.StatusUnauthorized
+	return !l.admit(w, r, failed, &who)
 }
 
 // After decides on requests whose caller is known.
@@ -163,17 +167,17 @@ func (l *Limits) After(next http.Handler) http.Handler {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if l.admit(w, r, after, auth.CallerFrom(r.Context())) {
+		who := l.subject(r, auth.CallerFrom(r.Context()))
+		if l.admit(w, r, after, &who) {
 			next.ServeHTTP(w, r)
 		}
 	})
 }
 
-func (l *Limits) admit(w http.ResponseWriter, r *http.Request, s stage, caller *auth.Caller) (admitted bool) {
+func (l *Limits) admit(w http.ResponseWriter, r *http.Request, s stage, who *subject) (admitted bool) {
 	c := l.newClaim()
 	defer l.done(c)
-	who := l.subject(r, caller)
-	c.add(l, s, &who)
+	c.add(l, s, who)
 	admitted, by := l.decide(r.Context(), c)
 	if !admitted {
 		l.refuse(w, r, c, by)

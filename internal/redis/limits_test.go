@@ -201,6 +201,9 @@ func TestWhatIsDoneWithoutTheServer(t *testing.T) {
 	if ok, by, c := use(closed, 1, closed.NewMeter("m", limit.Rate{Quota: 10, Window: day}, 0)); ok || by != limit.Closed || c[0].Refused {
 		t.Errorf("closed: %v by %v", ok, by)
 	}
+	if ok, by := closed.Take(t.Context(), []limit.Charge{{Meter: closed.NewMeter("m", limit.Rate{Quota: 10, Window: day}, 0), Cost: 1, DryRun: true}}); !ok {
+		t.Errorf("a dry run refuses, decided by %v", by)
+	}
 	server.Restart()
 	eventually(t, "it is asked again", func() bool {
 		ok, by, _ := use(closed, 2, closed.NewMeter("probe", limit.Rate{Quota: 1_000_000, Window: day}, 0))
