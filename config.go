@@ -140,6 +140,17 @@ type Config struct {
 	// Relations are the guards of relations, by schema.name, by name in any exposed schema, or * for all of them.
 	Relations map[string]RelationGuards
 
+	// Rate limits.
+
+	Limits           []RateLimit   // policies; none by default
+	LimitsStore      string        // auto (default: shared where there is a RedisURL) or local
+	LimitsAway       string        // what is done while Redis is away: share (default), whole or refuse
+	LimitsTimeout    time.Duration // for Redis, default 25 ms
+	LimitsIPv6Prefix int           // bits by which addresses of IPv6 count as one, default 64
+	// ServerTrustedProxies are addresses, networks or unix: proxies that are believed about their clients' addresses.
+	ServerTrustedProxies []string
+	ServerTrustedHeader  string // where they say them, default X-Forwarded-For
+
 	// Cache.
 
 	CacheMode      string        // auto (default), wal, notify, ttl or off

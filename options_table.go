@@ -52,6 +52,7 @@ func sections() []section {
 		{"Limits of a request", limitOptions()},
 		{"Overload", overloadOptions()},
 		{"Guards of relations", guardOptions()},
+		{"Rate limits", rateLimitOptions()},
 		{"Cache", cacheOptions()},
 		{"Admin server", adminOptions()},
 		{"Logs and traces", logOptions()},

@@ -37,6 +37,7 @@ type Server struct {
 	loads      loads
 	caching    *caching      // nil when off
 	redis      *redis.Client // nil without one
+	limiting   limiting
 
 	running  atomic.Bool
 	retired  chan *serving // configurations whose background work must end
@@ -71,6 +72,9 @@ func New(_ context.Context, cfg Config) (*Server, error) {
 		}
 	}
 	if s.caching, err = newCaching(cfg, s.log, s.redis, s.requestReload); err != nil {
+		return nil, err
+	}
+	if s.limiting, err = s.newLimiting(cfg); err != nil {
 		return nil, err
 	}
 	pool := cfg.pool(s.log, s.trace)

@@ -69,6 +69,8 @@ var own = map[string]int{
 	"SLIP201":  http.StatusServiceUnavailable,          // switched off under overload
 	"SLIP202":  http.StatusServiceUnavailable,          // the database fails to answer
 	"SLIP203":  http.StatusGatewayTimeout,              // no time left
+	"SLIP210":  http.StatusTooManyRequests,             // a rate limit is used up
+	"SLIP211":  http.StatusServiceUnavailable,          // rate limits cannot be asked, and are closed then
 	"SLIP300":  http.StatusServiceUnavailable,          // no JWK set could be fetched yet
 	"SLIP500":  http.StatusInternalServerError,         // unclassified; the log has the cause
 }

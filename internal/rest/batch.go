@@ -96,6 +96,11 @@ func (h *Handler) batch(w http.ResponseWriter, r *http.Request) error {
 			return inOperation(i, err)
 		}
 	}
+	if h.options.AdmitBatch != nil {
+		if err := h.options.AdmitBatch(w, r, requests); err != nil {
+			return err
+		}
+	}
 	status, results := http.StatusOK, make([]result, len(requests))
 	if b.Transaction == nil || *b.Transaction {
 		status, err = h.together(r.Context(), ask, requests, results)

@@ -74,6 +74,8 @@ type Options struct {
 	Degradation Degradation
 	// Level, if not nil, is a level of overload besides that of the database: 0 for none, up to 3.
 	Level func() int
+	// AdmitBatch, if not nil, is asked before the operations of a batch are done; its error is the answer.
+	AdmitBatch func(w http.ResponseWriter, whole *http.Request, operations []*http.Request) error
 	// PlanCache bounds the memory of the plan cache, in bytes; default 16 MiB, some 8000 plans.
 	PlanCache int
 	Logger    *slog.Logger
