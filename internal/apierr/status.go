@@ -65,6 +65,11 @@ var own = map[string]int{
 	"SLIP115":  http.StatusBadRequest,                  // If-Match or If-None-Match that cannot be used
 	"SLIP116":  http.StatusConflict,                    // idempotency key whose answer was too large to be kept
 	"SLIP117":  http.StatusBadRequest,                  // purge or question about the cache that cannot be understood
+	"SLIP230":  http.StatusServiceUnavailable,          // no room in memory for a body or an answer
+	"SLIP231":  http.StatusBadRequest,                  // answer that is larger than there ever is room for
+	"SLIP232":  http.StatusServiceUnavailable,          // too many connections
+	"SLIP233":  http.StatusRequestTimeout,              // body that came too slowly
+	"SLIP234":  http.StatusServiceUnavailable,          // memory is short
 	"SLIP300":  http.StatusServiceUnavailable,          // no JWK set could be fetched yet
 	"SLIP500":  http.StatusInternalServerError,         // unclassified; the log has the cause
 }
