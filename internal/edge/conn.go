@@ -61,6 +61,7 @@ func (c *conn) Write(p []byte) (n int, err error) {
 		n += m
 		if err != nil && !c.explicit.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
 			c.set.stalled.Add(1)
+			_ = c.Close() // of HTTP/2, net/http would go on reading
 		}
 		if err != nil || n == len(p) {
 			return n, err
