@@ -50,6 +50,7 @@ func sections() []section {
 		{"Tokens and cursors", tokenOptions()},
 		{"API server", serverOptions()},
 		{"Limits of a request", limitOptions()},
+		{"Connections and memory", hygieneOptions()},
 		{"Guards of relations", guardOptions()},
 		{"Cache", cacheOptions()},
 		{"Admin server", adminOptions()},

@@ -19,6 +19,7 @@ import (
 	"github.com/slipstream-go/slipstream/internal/auth"
 	"github.com/slipstream-go/slipstream/internal/pg"
 	"github.com/slipstream-go/slipstream/internal/telemetry"
+	"github.com/slipstream-go/slipstream/limit"
 )
 
 // BatchType is the media type of POST / that makes it a batch, and of its answer.
@@ -71,6 +72,8 @@ func badBatch(message, hint string) error {
 // batch answers a POST / with several operations. Those of one transaction take effect all or not at all: then the status
 // is that of the one that failed, and the others' is 424.
 func (h *Handler) batch(w http.ResponseWriter, r *http.Request) error {
+	var room limit.Held
+	defer room.Release()
 	info := telemetry.RequestFrom(r.Context())
 	info.SetRoute("batch")
 	if caller := auth.CallerFrom(r.Context()); caller != nil {
@@ -79,7 +82,7 @@ func (h *Handler) batch(w http.ResponseWriter, r *http.Request) error {
 	if err := h.refuseKey(r); err != nil {
 		return err
 	}
-	b, err := h.readBatch(w, r)
+	b, err := h.readBatch(w, r, &room)
 	if err != nil {
 		return err
 	}
@@ -101,11 +104,11 @@ func (h *Handler) batch(w http.ResponseWriter, r *http.Request) error {
 	return writeResults(w, status, results)
 }
 
-func (h *Handler) readBatch(w http.ResponseWriter, r *http.Request) (*batch, error) {
+func (h *Handler) readBatch(w http.ResponseWriter, r *http.Request, room *limit.Held) (*batch, error) {
 	if h.options.BatchOperations == 0 {
 		return nil, badBatch("Batches are switched off", "Send the operations one by one, or have batch-max-operations set")
 	}
-	body, err := h.body(w, r)
+	body, err := h.body(w, r, room)
 	if err != nil {
 		return nil, err
 	}

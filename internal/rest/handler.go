@@ -14,6 +14,7 @@ import (
 	"github.com/slipstream-go/slipstream/internal/request"
 	"github.com/slipstream-go/slipstream/internal/schema"
 	"github.com/slipstream-go/slipstream/internal/telemetry"
+	"github.com/slipstream-go/slipstream/limit"
 )
 
 // Options configure a Handler; they are read only after New.
@@ -54,6 +55,8 @@ type Options struct {
 	// StreamStall is how long a client may take to accept 64 KiB of a stream; default 1 min. A stream holds a connection of
 	// the pool, which a client that stopped reading must not keep from the others.
 	StreamStall time.Duration
+	// Buffers bounds what bodies, and answers over 64 KiB, take together; nil does not.
+	Buffers *limit.Buffers
 	// Published reports whether the changes of a table, given by its OID, are told to the cache. Without it nothing is kept.
 	Published func(table uint32) bool
 	// Standby gives a standby whose turn it is to read an answer that is to be kept, or nil. Without it, all are read from the
@@ -95,6 +98,7 @@ type Handler struct {
 	plans        *planCache
 	descriptions descriptionCache
 	streams      chan struct{}     // as many as may hold a connection of the pool at a time: half of it
+	crowded      atomic.Bool       // one has waited for a place of streams in vain, and none got free since
 	customizes   atomic.Bool       // a function has made use of response.headers or response.status
 	warned       atomic.Bool       // that Idempotency-Key is ignored
 	preRequest   string            // quoted
@@ -165,6 +169,7 @@ func (h *Handler) serveOn(db runner, held bool, w http.ResponseWriter, r *http.R
 	if x.caller == nil {
 		return errNoCaller
 	}
+	defer x.sentRoom.Release()
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 		if req.Target == request.Root {
@@ -189,8 +194,9 @@ type exchange struct {
 	catalog *Catalog
 	caller  *auth.Caller
 
-	arrays   bool   // the payload is bound as arrays
-	sent     []byte // the body, as it was sent, where the request is to be done once
+	arrays   bool       // the payload is bound as arrays
+	sentRoom limit.Held // of the body
+	sent     []byte     // the body, as it was sent, where the request is to be done once
 	tx       pg.Tx
 	settings [8]pg.Setting // room for those of tx
 	fields   fields
