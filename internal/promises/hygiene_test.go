@@ -40,7 +40,7 @@ func TestClientsLeave(t *testing.T) {
 		t.Helper()
 		for deadline := time.Now().Add(10 * time.Second); s.value(sql) != want; time.Sleep(10 * time.Millisecond) {
 			if time.Now().After(deadline) {
-				t.Logf("%s: still there", what)
+				t.Logf("%s: still there: %s", what, s.value("select string_agg(concat_ws(' ', pid, state, wait_event, left(query, 60), now() - query_start), '; ') from pg_stat_activity where usename = 'LOGIN' and state <> 'idle'"))
 				violations++
 				return
 			}

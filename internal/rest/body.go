@@ -31,6 +31,15 @@ func (h *Handler) body(w http.ResponseWriter, r *http.Request, room *limit.Held)
 	return body, nil
 }
 
+// skipBody reads the body of a request that has no use for one: only behind it does net/http see over HTTP/1.1 that the client
+// leaves, and ends the request's context. One that is longer is left alone.
+func skipBody(r *http.Request) {
+	const longest = 64 << 10
+	if r.ContentLength != 0 {
+		_, _ = io.CopyN(io.Discard, r.Body, longest)
+	}
+}
+
 // promised is how many bytes of a body must have come before room is made for all that the client says will come.
 const promised = 512 << 10
 

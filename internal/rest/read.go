@@ -17,6 +17,7 @@ func (x *exchange) run() error {
 	var err error
 	switch x.r.Method {
 	case http.MethodGet, http.MethodHead:
+		skipBody(x.r)
 		err = x.readCursor()
 	default:
 		err = x.readBody()
