@@ -136,6 +136,14 @@ type Config struct {
 	RequestTimeout time.Duration
 	// Degrade are the levels of overload from which features are off.
 	Degrade map[string]string
+	// Connections and memory.
+
+	ServerMaxConnections      int           // default by the limit of open files, at most 100,000
+	ServerMaxConnectionsPerIP int           // default half of that
+	DisableHTTP2              bool          // HTTP/1.1 only
+	ServerDrainDelay          time.Duration // still accepting connections, default 0
+	BufferMemory              int64         // bytes of bodies and answers under way, default a quarter of the process's memory
+	DisableMemoryGuard        bool          // do not watch the memory
 
 	// Relations are the guards of relations, by schema.name, by name in any exposed schema, or * for all of them.
 	Relations map[string]RelationGuards

@@ -51,6 +51,7 @@ func sections() []section {
 		{"API server", serverOptions()},
 		{"Limits of a request", limitOptions()},
 		{"Overload", overloadOptions()},
+		{"Connections and memory", hygieneOptions()},
 		{"Guards of relations", guardOptions()},
 		{"Rate limits", rateLimitOptions()},
 		{"Cache", cacheOptions()},

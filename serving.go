@@ -64,6 +64,7 @@ func (s *Server) serve(cfg Config, previous *serving) (*serving, error) {
 		s.routes(next),
 		edge.Observe(edge.Observer{Metrics: s.metrics, Access: s.access, Tracer: s.tracer, Draining: s.api.Draining}),
 		edge.Recover(s.log, cfg.verbosity()),
+		s.whileMemory(cfg.verbosity()),
 		edge.TraceHeader(cfg.ServerTraceHeader),
 		edge.Limit(cfg.limits(), cfg.verbosity()),
 		edge.CORS(cfg.ServerCORSAllowedOrigins, next.exposed()...),
@@ -214,6 +215,7 @@ func (c Config) rest(s *Server) (rest.Options, error) {
 		Verbosity:       c.verbosity(),
 		CursorSecret:    c.cursorKey(),
 		StreamBuffer:    int(c.ResponseBuffer),
+		Buffers:         s.buffers,
 		Logger:          s.log,
 	}
 	if s.caching != nil {
