@@ -65,6 +65,7 @@ var own = map[string]int{
 	"SLIP115":  http.StatusBadRequest,                  // If-Match or If-None-Match that cannot be used
 	"SLIP116":  http.StatusConflict,                    // idempotency key whose answer was too large to be kept
 	"SLIP117":  http.StatusBadRequest,                  // purge or question about the cache that cannot be understood
+	"SLIP220":  http.StatusServiceUnavailable,          // no replica to read from, and the primary has enough to do
 	"SLIP300":  http.StatusServiceUnavailable,          // no JWK set could be fetched yet
 	"SLIP500":  http.StatusInternalServerError,         // unclassified; the log has the cause
 }

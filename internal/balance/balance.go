@@ -62,7 +62,7 @@ func New(hosts int, o Options) *Balancer {
 const scanned = 3
 
 // Pick chooses a host of those that may be taken and are not ejected, and counts a request under way there, which Succeeded,
-// Failed or Left ends. It returns -1 if there is none. The function is called with the balancer locked.
+// Failed, Slow or Left ends. It returns -1 if there is none. The function is called with the balancer locked.
 func (b *Balancer) Pick(may func(host int) bool) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -115,10 +115,12 @@ func (b *Balancer) expected(i int, now time.Duration) float64 {
 	return h.peak(now, &b.options) * float64(h.inFlight+1)
 }
 
-// Succeeded ends a request that took so long.
+// Succeeded ends a request that took so long; 0 where that says nothing about the host.
 func (b *Balancer) Succeeded(i int, took time.Duration) {
 	b.end(i, func(h *host, now time.Duration) {
-		h.observe(now, took, &b.options)
+		if took > 0 {
+			h.observe(now, took, &b.options)
+		}
 		h.failures, h.ejections = 0, 0
 	})
 }
@@ -129,13 +131,9 @@ func (b *Balancer) Failed(i int) (ejected bool) {
 	return ejected
 }
 
-// Slow ends a request that was given up after so long, which is a failure, too.
-func (b *Balancer) Slow(i int, took time.Duration) (ejected bool) {
-	b.end(i, func(h *host, now time.Duration) {
-		h.observe(now, took, &b.options)
-		ejected = h.failed(now, &b.options)
-	})
-	return ejected
+// Slow ends a request that was given up after so long. It may be the request's own fault: that is no failure.
+func (b *Balancer) Slow(i int, took time.Duration) {
+	b.end(i, func(h *host, now time.Duration) { h.observe(now, took, &b.options) })
 }
 
 // Left ends a request of which nothing can be learnt.

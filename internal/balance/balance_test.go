@@ -194,11 +194,28 @@ func TestFailuresInARow(t *testing.T) {
 			b.Pick(anyone)
 		}
 		for range 10 {
-			b.Slow(0, time.Second)
+			b.Failed(0)
 		}
 		time.Sleep(time.Second)
 		if s := b.State(0); s.Ejected || s.Ejections != 1 || s.InFlight != 0 {
 			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// Slow answers make a host the last choice, and do not eject it.
+func TestSlowIsNoFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := balance.New(2, balance.Options{})
+		for range 10 {
+			b.Slow(b.Pick(func(i int) bool { return i == 0 }), time.Second)
+			b.Succeeded(b.Pick(func(i int) bool { return i == 1 }), time.Millisecond)
+		}
+		if b.State(0).Ejected {
+			t.Error("ejected")
+		}
+		if b.Pick(anyone) != 1 || b.Pick(func(i int) bool { return i == 0 }) != 0 {
+			t.Error("it is not the last choice")
 		}
 	})
 }

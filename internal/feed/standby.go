@@ -56,8 +56,8 @@ type Sight struct {
 	// Vague is true where the role may not replicate. Timeline is then the one of the control file, which can be as old as the
 	// last restartpoint: about checkpoint_timeout.
 	Vague bool
-
-	database string
+	// Database is the name of the one that was asked.
+	Database string
 }
 
 // Look looks at the server. It connects if there is no connection, and keeps it. The error says what to do about it where
@@ -92,7 +92,7 @@ func (s *Standby) look(ctx context.Context) (sight Sight, err error) {
 		identify = s.stream.identifyPlainly
 	}
 	o, err := identify(ctx)
-	sight.System, sight.Timeline, sight.database = o.system, o.timeline, o.database
+	sight.System, sight.Timeline, sight.Database = o.system, o.timeline, o.database
 	return sight, err
 }
 
@@ -156,7 +156,7 @@ func (f *Feed) Alien(s Sight) string {
 		return "its timeline is not certain; ALTER ROLE ... REPLICATION for the role of the connection"
 	case s.System != ours.system:
 		return "it is not of the primary's cluster"
-	case s.database != ours.database:
+	case s.Database != ours.database:
 		return "it is asked for another database"
 	case s.Timeline != ours.timeline:
 		return fmt.Sprintf("it is on timeline %d, and the primary on %d", s.Timeline, ours.timeline)

@@ -11,8 +11,9 @@ import (
 // Lookout looks at the primary now and then, by a connection of its own: one that requests do not wait for, and that does
 // not wait for them. It is one goroutine's.
 type Lookout struct {
-	db   *DB
-	conn *pgx.Conn
+	db       *DB
+	conn     *pgx.Conn
+	database string
 }
 
 // Lookout makes one. It connects to nothing.
@@ -22,7 +23,10 @@ func (db *DB) Lookout() *Lookout { return &Lookout{db: db} }
 // record, it is never after the header of a page that has no record yet, which no standby replays.
 const flushedSQL = "select pg_catalog.pg_current_wal_flush_lsn()::text," +
 	" pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn())," +
-	" (select system_identifier from pg_catalog.pg_control_system())::text"
+	" (select system_identifier from pg_catalog.pg_control_system())::text, current_database()"
+
+// Database is the name of the database that the last Look was in.
+func (l *Lookout) Database() string { return l.database }
 
 // Look is the end of the log that is on the primary's disk. It connects if there is no connection, and keeps it.
 func (l *Lookout) Look(ctx context.Context) (Position, error) {
@@ -45,7 +49,7 @@ func (l *Lookout) look(ctx context.Context) (Position, error) {
 		l.conn = conn
 	}
 	var lsn, file, system []byte
-	if err := l.conn.QueryRow(ctx, flushedSQL, pgx.QueryExecModeExec).Scan(&lsn, &file, &system); err != nil {
+	if err := l.conn.QueryRow(ctx, flushedSQL, pgx.QueryExecModeExec).Scan(&lsn, &file, &system, &l.database); err != nil {
 		return Position{}, serverError(err)
 	}
 	return parsePosition([][]byte{lsn, file, system}), nil

@@ -41,6 +41,8 @@ func (p *Preferences) add(item string) {
 		p.pick(&p.Handling, item, value, "strict", "lenient")
 	case "pagination":
 		p.pick(&p.Pagination, item, value, "cursor")
+	case "read":
+		p.pick(&p.Read, item, value, "primary")
 	case "timezone":
 		p.addTimezone(item, value)
 	case "max-affected":
@@ -121,5 +123,6 @@ func (p *Preferences) Applied() string {
 		add("max-affected", strconv.FormatInt(*p.MaxAffected, 10))
 	}
 	add("pagination", p.Pagination)
+	add("read", p.Read)
 	return b.String()
 }
