@@ -92,6 +92,9 @@ func (s *Standby) look(ctx context.Context) (sight Sight, err error) {
 		identify = s.stream.identifyPlainly
 	}
 	o, err := identify(ctx)
+	if s.plain && s.stream.mayReplicate(ctx) {
+		s.Close() // the next look sees all
+	}
 	sight.System, sight.Timeline, sight.Database = o.system, o.timeline, o.database
 	return sight, err
 }
@@ -112,6 +115,12 @@ func (s *Standby) connect(ctx context.Context) error {
 	}
 	s.stream = &stream{conn: conn}
 	return nil
+}
+
+// mayReplicate reports whether the role has got the right meanwhile.
+func (s *stream) mayReplicate(ctx context.Context) bool {
+	row, err := s.row(ctx, "select rolreplication or rolsuper, 0 from pg_catalog.pg_roles where rolname = session_user")
+	return err == nil && string(row[0]) == "t"
 }
 
 // identifyPlainly is identify for a connection that is not for replication. Of the two timelines in the control file the later

@@ -119,7 +119,8 @@ func TestStandbyWithoutTheRight(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u.User = url.User(pgtest.Role(t, "login noinherit"))
+	role := pgtest.Role(t, "login noinherit")
+	u.User = url.User(role)
 	r.CatchUp()
 	all, some := look(t, r.At(dsn)), look(t, u.String())
 	if all.Vague || !some.Vague || some.System != all.System || some.Timeline != all.Timeline || !some.Recovering || some.Replayed < all.Replayed {
@@ -127,5 +128,21 @@ func TestStandbyWithoutTheRight(t *testing.T) {
 	}
 	if why := f.feed.Alien(some); !strings.Contains(why, "REPLICATION") {
 		t.Errorf("%q", why)
+	}
+	s := newStandby(t, u.String())
+	defer s.Close()
+	if sight, err := s.Look(t.Context()); err != nil || !sight.Vague {
+		t.Fatal(sight, err)
+	}
+	pgtest.Exec(t, dsn, "alter role "+role+" replication")
+	r.CatchUp()
+	for range 2 { // the first finds out
+		some, err = s.Look(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if some.Vague || f.feed.Alien(some) != "" {
+		t.Errorf("with the right %+v: %s", some, f.feed.Alien(some))
 	}
 }
