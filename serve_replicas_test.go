@@ -403,6 +403,31 @@ func TestReplicasInTrouble(t *testing.T) {
 	t.Logf("%d reads, %d failed", reads, failed)
 }
 
+// A connection that was forgotten on the way does not hold a read for long, though looks by another one see the replica.
+func TestReplicaConnectionThatIsDead(t *testing.T) {
+	r := pgtest.Standby(t)
+	p, through := proxied(t, r)
+	s := reading(t, []string{through})
+	r.CatchUp()
+	s.replicaIs(0, "readable", "")
+	next := p.Connections() + 1
+	if got := s.whereabouts(); got != onReplica {
+		t.Fatal(got)
+	}
+	if err := p.Set(chaos.Fault{Blackhole: &chaos.Point{}, Connections: chaos.Connections{Nth: next}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.whereabouts(); got != onPrimary {
+		t.Error(got)
+	}
+	if st := s.ReplicaStatus()[0]; st.State != "readable" || st.Failures != 1 {
+		t.Errorf("%+v", st)
+	}
+	if got := s.whereabouts(); got != onReplica {
+		t.Error(got)
+	}
+}
+
 // signal sends a signal to all processes of a server.
 func signal(t *testing.T, r *pgtest.Replica, sig syscall.Signal) {
 	t.Helper()
@@ -447,15 +472,35 @@ func TestReplicaThatComesLater(t *testing.T) {
 	r := pgtest.Standby(t)
 	r.CatchUp()
 	r.Stop()
-	s := reading(t, []string{r.DSN("postgres")})
+	s := reading(t, []string{r.DSN("postgres")}, func(c *slipstream.Config) { c.AdminServerPort = slipstream.AnyPort })
 	s.replicaIs(0, "unreachable", "")
 	if got := s.whereabouts(); got != onPrimary {
 		t.Error(got)
 	}
+	s.administered("/replicas", `"state":"unreachable","reason":"it cannot be looked at: `)
+	s.administered("/metrics", `slipstream_replica_state{replica="`+s.ReplicaStatus()[0].Name+`",state="unreachable"} 1`,
+		`slipstream_replica_fallbacks_total{reason="unreadable"} 1`)
 	r.Start()
 	s.replicaIs(0, "readable", "")
 	if got := s.whereabouts(); got != onReplica {
 		t.Error(got)
+	}
+	s.administered("/replicas", `"state":"readable","lagMilliseconds":`)
+	s.administered("/metrics", `slipstream_replica_reads_total{replica="`+s.ReplicaStatus()[0].Name+`"} 1`)
+}
+
+// administered asks the admin server for a document that must have some texts in it.
+func (s *site) administered(path string, texts ...string) {
+	s.t.Helper()
+	r, err := http.NewRequest(http.MethodGet, "http://"+s.AdminAddr()+path, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	a := s.do(r)
+	for _, text := range texts {
+		if !strings.Contains(a.body, text) {
+			s.t.Errorf("%s has no %s:\n%s", path, text, a.body)
+		}
 	}
 }
 
