@@ -30,9 +30,6 @@ const (
 	Ejected     State = "ejected"     // reads there have failed one after the other
 )
 
-// States are all of them.
-func States() []State { return []State{Readable, Starting, Unreachable, Foreign, Behind, Ejected} }
-
 // view is what a look has shown. It does not change.
 type view struct {
 	state    State
