@@ -24,7 +24,7 @@ type member struct {
 	waiter *waiter // of one that another write does
 
 	// Of one that another write has done.
-	again bool // it has to be done alone
+	again again
 	err   error
 }
 
@@ -74,13 +74,17 @@ func (t *trip) gather(lead fellow) []fellow {
 }
 
 // together does the writes in one transaction, or has all of them begin anew.
-func (t *trip) together(ctx context.Context, group []fellow, grace time.Duration) (again bool, err error) {
-	again = true // unless it comes to a commit
+func (t *trip) together(ctx context.Context, group []fellow, grace time.Duration) (why again, err error) {
+	why = alone // unless it comes to a commit
 	defer func() {
 		for _, f := range group {
-			f.write.again, f.write.err = again && f.write.sink.Restart(), err
+			f.tx.outcome = t.outcome
+			f.write.again, f.write.err = why, err
+			if why != never && !f.write.sink.Restart() {
+				f.write.again = never
+			}
 		}
-		again = group[0].write.again
+		why = group[0].write.again
 		for _, f := range group[1:] {
 			f.write.waiter.turn <- served
 		}
@@ -89,19 +93,22 @@ func (t *trip) together(ctx context.Context, group []fellow, grace time.Duration
 	t.watch(ctx)
 	err = t.runGroup(group)
 	if cancelled := t.unwatch(); err != nil || cancelled {
-		return true, cmp.Or(err, ctx.Err())
+		if t.loss != nil {
+			why = lost
+		}
+		return why, cmp.Or(err, ctx.Err())
 	}
 	for _, f := range group {
 		if commit, err := f.write.decide(); err != nil || !commit {
-			return true, errNotTogether
+			return alone, errNotTogether
 		}
 	}
 	err = t.conclude(nil, func() (bool, error) { return true, nil }, grace)
-	for _, f := range group {
-		f.tx.outcome = t.outcome
-	}
 	var refused *Error
-	return errors.As(err, &refused), err
+	if !errors.As(err, &refused) {
+		why = never
+	}
+	return why, err
 }
 
 var errNotTogether = errors.New("not all writes of a group can be committed")
@@ -118,6 +125,7 @@ func (t *trip) runGroup(group []fellow) error {
 			s := &f.statements[0]
 			t.send(0, statementKey{s.SQL, f.tx.Role, f.tx.SearchPath}, s.Args, s.Formats)
 		}
+		t.queueXid()
 		t.encode(&pgproto3.Sync{})
 	})
 }
