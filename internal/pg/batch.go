@@ -100,7 +100,7 @@ func (b *Batch) run(ctx context.Context, tx *Tx, statements []Statement, sink Si
 	if err != nil && b.again == never && b.trip.stale(err) {
 		b.again = alone
 	}
-	return err
+	return tx.late(err)
 }
 
 // leftovers are the names that operations before have set and tx does not.

@@ -40,7 +40,7 @@ func mayGroup(tx *Tx, statements []Statement) bool {
 // settings of lead's.
 func (f *fellow) joins(lead fellow) bool {
 	tx := f.tx
-	return f.statements[0].Group == lead.statements[0].Group &&
+	return f.statements[0].Group == lead.statements[0].Group && tx.Deadline.IsZero() == lead.tx.Deadline.IsZero() &&
 		sameNames(tx.RoleSettings, lead.tx.RoleSettings) && sameNames(tx.Settings, lead.tx.Settings)
 }
 
@@ -119,12 +119,13 @@ func (t *trip) runGroup(group []fellow) error {
 		t.steps, t.at, t.bound, t.status, t.tooLarge = t.steps[:0], 0, 0, 0, nil
 		t.send(internal, statementKey{sql: "begin"}, nil, nil)
 		for i, f := range group {
-			t.member = i
+			t.member, t.settings.afresh = i, i > 0
 			t.settings.of(f.tx)
 			t.sendText(t.settings.sql, "", "", t.settings.args)
 			s := &f.statements[0]
 			t.send(0, statementKey{s.SQL, f.tx.Role, f.tx.SearchPath}, s.Args, s.Formats)
 		}
+		t.settings.afresh = false
 		t.queueXid()
 		t.encode(&pgproto3.Sync{})
 	})

@@ -23,7 +23,7 @@ type Sink interface {
 // given up. A read begins anew, as the budget allows, when its connection turns out to be dead or its transaction could
 // not be serialized (see again), and on the same connection when a prepared statement is out of date. Reads that are known to be quick (Statement.Pace) share a connection's
 // pipeline while there are more of them than connections. Errors are *Error, *ConnectError, *LostError, ErrAcquireTimeout,
-// ErrClosed, ctx's, or what sink returned.
+// ErrDeadline, ErrClosed, ctx's, or what sink returned.
 func (db *DB) Read(ctx context.Context, tx *Tx, statements []Statement, sink Sink) error {
 	return db.do(ctx, tx, statements, sink, nil)
 }
@@ -53,7 +53,7 @@ func (db *DB) do(ctx context.Context, tx *Tx, statements []Statement, sink Sink,
 	if err == nil && decide != nil {
 		db.tell(ctx, tx.outcome)
 	}
-	return err
+	return tx.late(err)
 }
 
 // attempt uses one connection, and tells why it makes sense to try again, perhaps on another one.

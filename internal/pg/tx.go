@@ -3,6 +3,7 @@ package pg
 import (
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Setting is a configuration parameter and its value.
@@ -27,6 +28,9 @@ type Tx struct {
 	// PreRequestSaw, if not nil, is set to the snapshot of the statement that calls PreRequest. The function has seen all that
 	// this could see, and perhaps more; the statements after it may have seen what the function has not.
 	PreRequestSaw *Snapshot
+	// Deadline, unless it is zero, lowers statement_timeout and lock_timeout to what is left until then: a statement
+	// that it ends is ErrDeadline. The context has to end by itself.
+	Deadline time.Time
 	// Guard is for Write, and nil for most.
 	Guard *Guard
 
@@ -55,6 +59,7 @@ type settings struct {
 	sql    []byte
 	values []byte // what args point into
 	args   [][]byte
+	afresh bool // another transaction has set them before: see setDeadline
 }
 
 func (s *settings) reset() {
@@ -102,6 +107,9 @@ func (s *settings) of(tx *Tx) {
 	s.set("role", tx.Role)
 	for i := range tx.Settings {
 		s.set(tx.Settings[i].Name, tx.Settings[i].Value)
+	}
+	if !tx.Deadline.IsZero() {
+		s.setDeadline(tx.Deadline, s.afresh)
 	}
 }
 
