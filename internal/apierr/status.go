@@ -65,6 +65,8 @@ var own = map[string]int{
 	"SLIP115":  http.StatusBadRequest,                  // If-Match or If-None-Match that cannot be used
 	"SLIP116":  http.StatusConflict,                    // idempotency key whose answer was too large to be kept
 	"SLIP117":  http.StatusBadRequest,                  // purge or question about the cache that cannot be understood
+	"SLIP221":  http.StatusServiceUnavailable,          // no primary
+	"SLIP222":  http.StatusGatewayTimeout,              // the request's deadline has come
 	"SLIP300":  http.StatusServiceUnavailable,          // no JWK set could be fetched yet
 	"SLIP500":  http.StatusInternalServerError,         // unclassified; the log has the cause
 }
@@ -74,7 +76,7 @@ var own = map[string]int{
 // (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 func Unavailable(code string) bool {
 	switch code {
-	case "PGRST000", "PGRST001", "PGRST002", "PGRST003":
+	case "PGRST000", "PGRST001", "PGRST002", "PGRST003", "SLIP221":
 		return true
 	}
 	return len(code) == 5 && (strings.HasPrefix(code, "08") || strings.HasPrefix(code, "53") || strings.HasPrefix(code, "57P"))
@@ -115,6 +117,8 @@ func sqlState(code string, authenticated bool) int {
 			return http.StatusForbidden
 		}
 		return http.StatusUnauthorized
+	case "55P03": // lock_not_available: somebody else has it, for now
+		return http.StatusServiceUnavailable
 	case "53400":
 		return http.StatusInternalServerError
 	case "P0001":

@@ -56,7 +56,7 @@ func (h *host) look(ctx context.Context, config *pgx.ConnConfig) (identity, erro
 		c.RuntimeParams["application_name"] += " lookout"
 		var err error
 		if h.eye, err = pgconn.ConnectConfig(ctx, &c.Config); err != nil {
-			return identity{}, &ConnectError{err}
+			return identity{}, err
 		}
 	}
 	id, err := identify(ctx, h.eye)

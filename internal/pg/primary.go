@@ -58,9 +58,11 @@ type lookout struct {
 		primary bool
 	}
 
-	mu       sync.Mutex
-	primary  *host // nil while there is none
-	suspect  bool
+	mu      sync.Mutex
+	primary *host // nil while there is none
+	// suspicions are how often there was one, and settled how many of them there were when the last look began.
+	suspicions, settled uint64
+
 	err      error         // why there is none
 	looked   time.Time     // when the last look ended
 	changed  chan struct{} // closed when there is a primary again
@@ -71,7 +73,7 @@ type lookout struct {
 func newLookout(o *Options, config *pgx.ConnConfig, switched func(Primary)) *lookout {
 	l := &lookout{
 		log: o.Logger, config: config, timeout: o.ConnectTimeout, switched: switched,
-		suspicion: make(chan struct{}, 1), changed: make(chan struct{}), suspect: true,
+		suspicion: make(chan struct{}, 1), changed: make(chan struct{}), suspicions: 1,
 	}
 	if !o.Standby && wantsPrimary(o.DSN, config) {
 		l.hosts = hostsOf(config)
@@ -111,7 +113,7 @@ func (l *lookout) run(ctx context.Context) {
 // suspects has all hosts be looked at before anybody connects again.
 func (l *lookout) suspects() {
 	l.mu.Lock()
-	l.suspect = true
+	l.suspicions++
 	l.mu.Unlock()
 	select {
 	case l.suspicion <- struct{}{}:
@@ -140,7 +142,7 @@ func (l *lookout) steer(ctx context.Context, c *pgx.ConnConfig) error {
 func (l *lookout) known() (h *host, fresh bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	fresh = !l.suspect || l.primary == nil && time.Since(l.looked) < seekEvery
+	fresh = l.settled == l.suspicions || l.primary == nil && time.Since(l.looked) < seekEvery
 	if l.primary == nil {
 		return nil, fresh, fmt.Errorf("%w: %w", ErrNoPrimary, l.err)
 	}
@@ -153,9 +155,8 @@ func (l *lookout) look(ctx context.Context) error {
 	l.looks.Lock()
 	defer l.looks.Unlock()
 	l.mu.Lock()
-	done := l.looked.After(asked) && !l.suspect
-	err := l.err
-	l.suspect = false
+	done := l.looked.After(asked) && l.settled == l.suspicions
+	err, suspicions := l.err, l.suspicions
 	l.mu.Unlock()
 	if done {
 		return err
@@ -166,7 +167,7 @@ func (l *lookout) look(ctx context.Context) error {
 	seen := lookAt(ctx, l.hosts, l.config)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.looked = time.Now()
+	l.looked, l.settled = time.Now(), suspicions
 	return l.conclude(seen)
 }
 
