@@ -77,10 +77,14 @@ func New(_ context.Context, cfg Config) (*Server, error) {
 	if s.caching != nil || cfg.consistencyKey() != nil {
 		pool.Committed = s.committed
 	}
+	if s.caching != nil {
+		pool.Switched = s.caching.switched
+	}
 	if s.db, err = pg.Open(pool); err != nil {
 		return nil, err
 	}
 	if s.caching != nil {
+		s.caching.primary = s.db
 		if err := s.caching.standbys.add(cfg, s.db, cfg.pool(s.log, s.trace)); err != nil {
 			return nil, err
 		}
@@ -88,7 +92,7 @@ func New(_ context.Context, cfg Config) (*Server, error) {
 	if err := s.watchPool(); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(s.watchCache(), s.watchPurging()); err != nil {
+	if err := errors.Join(s.watchCache(), s.watchPurging(), s.watchFailover()); err != nil {
 		return nil, err
 	}
 	s.api = edge.NewServer(cfg.apiServer(s.log))

@@ -94,6 +94,8 @@ PostgreSQL %s. Short forms of the same tests belong to `+"`make test`"+`. They a
 
 func promised() map[string]string {
 	return map[string]string{
+		"A7":         "two servers change places: no write fails, nobody hears of a read-only transaction, nothing old is read",
+		"A8":         "transactions that are done again keep invariants; a connection that is cut at COMMIT never writes twice",
 		"B1":         "no hit misses a commit that was acknowledged longer than a second before",
 		"B2":         "when writers pause, all that is kept is what the database answers",
 		"B3":         "who brings the token of a write never sees what was there before, whichever instance is asked",
