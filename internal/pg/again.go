@@ -38,7 +38,7 @@ func (db *DB) untilDone(ctx context.Context, write bool, o *outcome, attempt fun
 	db.options.Retries.Request()
 	var parked parked
 	defer db.parking.leave(&parked)
-	last := never
+	last, single := never, false
 	for tries := 1; ; {
 		why, err := attempt()
 		if o != nil && err != nil {
@@ -49,8 +49,11 @@ func (db *DB) untilDone(ctx context.Context, write bool, o *outcome, attempt fun
 			return err
 		}
 		switch {
+		case why == alone && !single:
+			single = true
+			continue
 		case why == alone:
-			continue // once: it is alone now
+			return err
 		case why == demoted && !db.moved(ctx):
 			return err
 		}

@@ -111,3 +111,29 @@ func wantsPrimary(dsn string, c *pgx.ConnConfig) bool {
 }
 
 var targetPrimary = regexp.MustCompile(`target_session_attrs\s*=\s*'?(primary|read-write)\b`)
+
+// HostState is what a host of a connection string is at the moment.
+type HostState struct {
+	Name     string
+	Standby  bool
+	Timeline uint32 // of a primary, 0 where it does not tell
+	Err      error  // why it cannot be looked at
+}
+
+// Hosts looks at all hosts of a connection string; nil where there is one only, or where any server is wanted.
+func Hosts(ctx context.Context, dsn string) ([]HostState, error) {
+	config, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return nil, hideDSN(err)
+	}
+	if !wantsPrimary(dsn, config) {
+		return nil, nil
+	}
+	hosts := hostsOf(config)
+	var states []HostState
+	for _, s := range lookAt(ctx, hosts, config) {
+		states = append(states, HostState{s.host.String(), s.recovering, s.timeline, s.err})
+		s.host.close()
+	}
+	return states, nil
+}

@@ -188,7 +188,10 @@ func (l *lookout) conclude(seen []sighting) error {
 			best = s
 		}
 	}
-	if best == nil {
+	switch {
+	case best == nil && l.busy(seen):
+		return nil
+	case best == nil:
 		if l.err = errors.Join(problems...); l.primary != nil {
 			l.log.Warn("there is no primary; db-uri should name all servers that can become one", "error", l.err)
 		}
@@ -203,6 +206,17 @@ func (l *lookout) conclude(seen []sighting) error {
 	close(l.changed)
 	l.changed = make(chan struct{})
 	return nil
+}
+
+// busy reports whether the primary is there, but has not answered in time, or has no connection to spare: it stays the
+// primary as long as no other host says that it is. It is for those who hold mu.
+func (l *lookout) busy(seen []sighting) bool {
+	for i := range seen {
+		if s := &seen[i]; s.host == l.primary && s.err != nil {
+			return Overloaded(s.err) || pgconn.Timeout(s.err) || errors.Is(s.err, context.DeadlineExceeded)
+		}
+	}
+	return false
 }
 
 // better compares two that are not in recovery. It is for those who hold mu.
