@@ -32,12 +32,12 @@ func TestADeadlineOnlyLowersTimeouts(t *testing.T) {
 		statement, lock int // of the role
 		role            []pg.Setting
 	}{
-		"":                              {0, 0, nil},
-		"set statement_timeout = '2h'":  {7200000, 0, nil},
-		"set statement_timeout = '3s'":  {3000, 0, nil},
-		"set lock_timeout = '1500ms'":   {0, 1500, nil},
-		"set statement_timeout = '1d'":  {4000, 0, []pg.Setting{{Name: "statement_timeout", Value: "4s"}}},
-		"set statement_timeout = '1ms'": {0, 0, []pg.Setting{{Name: "statement_timeout", Value: "0"}}},
+		"":                             {0, 0, nil},
+		"set statement_timeout = '2h'": {7200000, 0, nil},
+		"set statement_timeout = '3s'": {3000, 0, nil},
+		"set lock_timeout = '1500ms'":  {0, 1500, nil},
+		"set statement_timeout = '1d'": {4000, 0, []pg.Setting{{Name: "statement_timeout", Value: "4s"}}},
+		"set statement_timeout = '1h'": {0, 0, []pg.Setting{{Name: "statement_timeout", Value: "0"}}},
 	} {
 		t.Run(set, func(t *testing.T) {
 			pgtest.Exec(t, w.super, "alter role "+w.login+" reset all")
