@@ -96,6 +96,8 @@ func promised() map[string]string {
 	return map[string]string{
 		"A1":         "a replica that is dead or behind a black hole costs no read",
 		"A2":         "when all replicas are gone, the primary gets no more to do at a time than is allowed",
+		"A7":         "two servers change places: no write fails, nobody hears of a read-only transaction, nothing old is read",
+		"A8":         "transactions that are done again keep invariants; a connection that is cut at COMMIT never writes twice",
 		"B1":         "no hit misses a commit that was acknowledged longer than a second before",
 		"B2":         "when writers pause, all that is kept is what the database answers",
 		"B3":         "who brings the token of a write never sees what was there before, whichever instance is asked",

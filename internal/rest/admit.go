@@ -76,13 +76,10 @@ func (x *exchange) within(p *planned) (stop context.CancelFunc) {
 	if most == 0 || p.streams() {
 		return func() {}
 	}
-	ctx, stop := context.WithTimeoutCause(x.r.Context(), most, errTooLate)
+	ctx, stop := context.WithTimeout(x.r.Context(), most)
 	x.r = x.r.WithContext(ctx)
 	return stop
 }
-
-// errTooLate is why a context has ended that within has made.
-var errTooLate = errors.New("the time for the request is over")
 
 // overloaded turns what package limit says into a client's error, or nil if it is none of that.
 func overloaded(err error) *apierr.Error {
@@ -98,8 +95,6 @@ func overloaded(err error) *apierr.Error {
 			Code: "SLIP202", Message: "The database fails to answer most requests", Header: retryAfter(soon()),
 			Hint: "Send the request again after the time in Retry-After.",
 		}
-	case errors.Is(err, context.DeadlineExceeded): // within's: for the end of the client's own there is nobody to answer
-		return &apierr.Error{Code: "SLIP203", Message: "The time for the request is over", Hint: "Ask for less, or allow more time."}
 	}
 	return nil
 }
