@@ -3,6 +3,7 @@ package slipstream
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/slipstream-go/slipstream/internal/auth"
@@ -38,6 +39,32 @@ func (c Config) overload(s *Server, o *rest.Options) error {
 		return fmt.Errorf("degrade: %w", err)
 	}
 	return nil
+}
+
+// EffectiveLimits says in sentences what bounds the server's work, with the defaults that depend on the machine.
+func (c Config) EffectiveLimits() []string {
+	c = c.WithDefaults()
+	database := fmt.Sprintf("the database does up to %d requests at a time, in the order in which they come; they wait for %v at most", c.DBPool, c.DBPoolAcquisitionTimeout)
+	if !c.DisableOverloadProtection {
+		var shares []string
+		for _, class := range rest.Classes() {
+			shares = append(shares, fmt.Sprintf("%s %d", class.Name, max(1, int(class.Share*float64(c.DBPool)+0.001))))
+		}
+		database = fmt.Sprintf("the database does up to %d requests at a time, fewer when it gets slow; what others leave may be borrowed, and at least there are for %s",
+			c.DBPool, strings.Join(shares, ", "))
+	}
+	deadline := "requests may take as long as they like; request-timeout bounds them"
+	if c.RequestTimeout > 0 {
+		deadline = fmt.Sprintf("requests may take %v", c.RequestTimeout)
+	}
+	connections := c.connectionLimits().WithDefaults()
+	const mebibyte = 1 << 20
+	return []string{
+		database,
+		deadline,
+		fmt.Sprintf("clients may have %d connections, those of an address %d", connections.Total, connections.PerAddress),
+		fmt.Sprintf("bodies and large answers may take %d MiB together", c.bufferMemory(limit.NewMemory(limit.MemoryOptions{}))/mebibyte),
+	}
 }
 
 // watchLimiters has what requests wait for among the metrics.

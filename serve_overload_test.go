@@ -219,3 +219,19 @@ func TestStaleAnswersUnderOverload(t *testing.T) {
 		})
 	})
 }
+
+func TestEffectiveLimits(t *testing.T) {
+	c := slipstream.Config{DBPool: 10, ServerMaxConnections: 500, BufferMemory: 64 << 20, RequestTimeout: 20 * time.Second}
+	said := strings.Join(c.EffectiveLimits(), "\n")
+	for _, want := range []string{
+		"up to 10 requests at a time", "read 4, write 3, rpc 2, own 1", "may take 20s", "500 connections, those of an address 500", "64 MiB",
+	} {
+		if !strings.Contains(said, want) {
+			t.Errorf("%q is missing:\n%s", want, said)
+		}
+	}
+	c.DisableOverloadProtection = true
+	if said := c.EffectiveLimits()[0]; !strings.Contains(said, "in the order in which they come; they wait for 10s") {
+		t.Error(said)
+	}
+}

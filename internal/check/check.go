@@ -37,6 +37,8 @@ type Options struct {
 	StatementTimeout time.Duration
 	// Limits are the rate limits.
 	Limits Limits
+	// Overload says in sentences what bounds the server's work, as the configuration and the machine have it.
+	Overload []string
 }
 
 // Database connects and answers all questions. Without a connection the report has that finding alone. An error means
@@ -71,6 +73,7 @@ func Database(ctx context.Context, o Options) (Report, error) {
 		{"replicas", i.replicas},
 		{"cache", i.cache},
 		{"rate limits", i.limits},
+		{"overload", i.overload},
 	} {
 		if err := question.ask(ctx); err != nil {
 			return r, fmt.Errorf("check %s: %w", question.about, err)

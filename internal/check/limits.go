@@ -26,6 +26,14 @@ type Limit struct {
 	FailedTokens, DryRun       bool
 }
 
+// overload tells what bounds the server's work.
+func (i inspection) overload(context.Context) error {
+	for _, text := range i.options.Overload {
+		i.report.ok("overload", "%s", text)
+	}
+	return nil
+}
+
 // limits tells which of them are about whom.
 func (i inspection) limits(context.Context) error {
 	o := i.options.Limits

@@ -21,7 +21,8 @@ type ConnectionLimits struct {
 	Exempt func(netip.Addr) bool
 }
 
-func (l ConnectionLimits) withDefaults() ConnectionLimits {
+// WithDefaults fills the zero fields, but for Exempt.
+func (l ConnectionLimits) WithDefaults() ConnectionLimits {
 	const fewest = 1000
 	if l.Total <= 0 {
 		l.Total = DefaultConnections(0)
@@ -63,7 +64,7 @@ type connections struct {
 }
 
 func newConnections(l ConnectionLimits, stall time.Duration) *connections {
-	return &connections{limits: l.withDefaults(), stall: stall, start: time.Now(), sources: map[netip.Prefix]int{}}
+	return &connections{limits: l.WithDefaults(), stall: stall, start: time.Now(), sources: map[netip.Prefix]int{}}
 }
 
 // refusal is why a connection is not taken.
