@@ -29,7 +29,7 @@ func mayImport() map[string][]string {
 		"internal/apierr":            {},
 		"internal/auth":              {"internal/apierr"},
 		"internal/balance":           {},
-		"internal/benchmark":         {"internal/devdb", "internal/devdb/shop", "internal/loadtest", "internal/pg", "internal/plan", "internal/request", "internal/schema"},
+		"internal/benchmark":         {"internal/devdb", "internal/devdb/shop", "internal/loadtest", "internal/loadtest/report", "internal/loadtest/scenario", "internal/pg", "internal/plan", "internal/request", "internal/schema"},
 		"internal/cdn":               {},
 		"internal/check":             {"internal/feed", "internal/idemkey", "internal/pg", "internal/plan", "internal/schema"},
 		"internal/console":           {},
