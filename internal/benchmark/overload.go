@@ -16,6 +16,7 @@ import (
 	"github.com/slipstream-go/slipstream/internal/loadtest"
 	loadreport "github.com/slipstream-go/slipstream/internal/loadtest/report"
 	loadscenario "github.com/slipstream-go/slipstream/internal/loadtest/scenario"
+	"github.com/slipstream-go/slipstream/internal/loadtest/tiers"
 	"github.com/slipstream-go/slipstream/internal/pg"
 )
 
@@ -42,8 +43,9 @@ const overloadPool = 10
 // overloaded is what came of the load with and without protection.
 type overloaded struct {
 	protected bool
+	load      loadtest.Load
 	result    *loadtest.Result
-	tally     *tally
+	tally     *tiers.Tally
 }
 
 func (o overloaded) name() string {
@@ -91,8 +93,8 @@ func overloadServer(ctx context.Context, o options, b *bed, protected bool) (sid
 		return side, err
 	}
 	defer s.stop()
-	side = overloaded{protected: protected, tally: newTally(load)}
-	load.Target, load.Each = &url.URL{Scheme: "http", Host: s.host}, side.tally.add
+	side = overloaded{protected: protected, load: load, tally: tiers.New(load)}
+	load.Target, load.Each = &url.URL{Scheme: "http", Host: s.host}, side.tally.Add
 	if side.result, err = loadtest.Run(ctx, load); err != nil {
 		return side, err
 	}

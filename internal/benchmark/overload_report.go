@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/slipstream-go/slipstream/internal/loadtest/tiers"
 )
 
 // What protection must reach while three times as much is asked for as the database can do.
@@ -13,29 +15,33 @@ const (
 	leastGoodput     = 0.9 // of the peak
 	mostCriticalRise = 2.0 // of the p99 in normal times
 	mostRefusal      = 5 * time.Millisecond
+	mostDisorder     = 0.01
 	mostRecovery     = 2 * time.Second
 )
 
 // overloadReport is the section on overload.
 func overloadReport(sides []overloaded) report {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d connections to the database, %v of overload; a client gives up after 2 s.\n", overloadPool, sides[0].tally.phases[overloadPhase].Duration)
+	fmt.Fprintf(&b, "%d connections to the database, %v of overload; a client gives up after 2 s.\n", overloadPool, sides[0].lasted())
 	for _, s := range sides {
-		fmt.Fprintf(&b, "\n**%s**: %s\n\n%s", s.name(), s.tally.sentence(), table(s.tally.rows()))
+		fmt.Fprintf(&b, "\n**%s**: %s\n\n%s", s.name(), s.sentence(), table(s.rows()))
 	}
-	verdicts, reached := targetsTable(sides[0].tally.targets())
+	verdicts, reached := targetsTable(sides[0].targets())
 	fmt.Fprintf(&b, "\nWith protection:\n\n%s", verdicts)
 	return report{section: "overload", text: b.String(), reached: reached}
 }
 
+// lasted is how long the overload was.
+func (o overloaded) lasted() time.Duration { return o.load.Phases[overloadPhase].Duration }
+
 // sentence is about all tiers.
-func (t *tally) sentence() string {
-	peak, held := t.goodput(peakPhase), t.goodput(overloadPhase)
-	return fmt.Sprintf("%s/s at the peak, %s/s in the overload (%s %%); %s.", thousands(peak), thousands(held), fixed(100*held/peak, 0), t.recovered())
+func (o overloaded) sentence() string {
+	peak, held := o.tally.Goodput(peakPhase), o.tally.Goodput(overloadPhase)
+	return fmt.Sprintf("%s/s at the peak, %s/s in the overload (%s %%); %s.", thousands(peak), thousands(held), fixed(100*held/peak, 0), o.recovered())
 }
 
-func (t *tally) recovered() string {
-	after, ok := t.recovery()
+func (o overloaded) recovered() string {
+	after, ok := o.tally.Recovery(afterPhase)
 	if !ok {
 		return "not normal again until the end"
 	}
@@ -43,42 +49,21 @@ func (t *tally) recovered() string {
 }
 
 // rows are what each tier got in the overload, beside normal times.
-func (t *tally) rows() [][]string {
+func (o overloaded) rows() [][]string {
 	rows := [][]string{{"tier", "asked/s", "right/s", "right", "p50 ms", "p99 ms", "normal p50 ms", "normal p99 ms", "refused/s", "refused p99 ms", "lost/s"}}
-	seconds := t.phases[overloadPhase].Duration.Seconds()
-	row := func(name string, o, n tier) {
+	rate := func(n int64) string { return thousands(float64(n) / o.lasted().Seconds()) }
+	row := func(name string, over, normal tiers.Count) {
 		rows = append(rows, []string{
-			name, thousands(float64(o.sent) / seconds), thousands(float64(o.right.TotalCount()) / seconds), fixed(100*o.share(), 1) + " %",
-			latencyCell(o.right, 0.5), latencyCell(o.right, 0.99), latencyCell(n.right, 0.5), latencyCell(n.right, 0.99),
-			thousands(float64(o.refused.TotalCount()) / seconds), latencyCell(o.refused, 0.99), thousands(float64(o.lost) / seconds),
+			name, rate(int64(over.Sent)), rate(over.Right.TotalCount()), fixed(100*over.Share(), 1) + " %",
+			latencyCell(over.Right, 0.5), latencyCell(over.Right, 0.99), latencyCell(normal.Right, 0.5), latencyCell(normal.Right, 0.99),
+			rate(over.Refused.TotalCount()), latencyCell(over.Refused, 0.99), rate(int64(over.Lost)),
 		})
 	}
-	for i, name := range t.groups {
-		row(name, t.tiers[overloadPhase][i], t.tiers[normalPhase][i])
+	for i, name := range o.tally.Tiers {
+		row(name, o.tally.Of(overloadPhase, i), o.tally.Of(normalPhase, i))
 	}
-	row("all", t.all(overloadPhase), t.all(normalPhase))
+	row("all", o.tally.All(overloadPhase), o.tally.All(normalPhase))
 	return rows
-}
-
-func (t *tally) targets() []target {
-	share := t.goodput(overloadPhase) / t.goodput(peakPhase)
-	critical, calm := quantile(t.tiers[overloadPhase][0].right, 0.99), quantile(t.tiers[normalPhase][0].right, 0.99)
-	refused := quantile(t.all(overloadPhase).refused, 0.99)
-	after, recovered := t.recovery()
-	order := "they are"
-	if !t.inOrder(overloadPhase) {
-		order = "they are not"
-	}
-	return []target{
-		{fmt.Sprintf("goodput ≥ %.0f %% of the peak", 100*leastGoodput), fixed(100*share, 1) + " %", share >= leastGoodput},
-		{
-			fmt.Sprintf("p99 of the critical tier < %.0f × its p99 in normal times", mostCriticalRise),
-			fmt.Sprintf("%s ms, %s ×", milliseconds(critical), fixed(critical.Seconds()/calm.Seconds(), 2)), critical.Seconds() < mostCriticalRise*calm.Seconds(),
-		},
-		{fmt.Sprintf("p99 of refusals < %v", mostRefusal), milliseconds(refused) + " ms", refused < mostRefusal},
-		{"tiers are shed in their order", order, t.inOrder(overloadPhase)},
-		{fmt.Sprintf("normal again ≤ %v after the overload", mostRecovery), t.recovered(), recovered && after <= mostRecovery},
-	}
 }
 
 // latencyCell says nothing where nothing was counted.
@@ -86,5 +71,27 @@ func latencyCell(h *hdrhistogram.Histogram, q float64) string {
 	if h.TotalCount() == 0 {
 		return "–"
 	}
-	return milliseconds(quantile(h, q))
+	return milliseconds(tiers.Quantile(h, q))
+}
+
+func (o overloaded) targets() []target {
+	t := o.tally
+	share := t.Goodput(overloadPhase) / t.Goodput(peakPhase)
+	critical, calm := tiers.Quantile(t.Of(overloadPhase, 0).Right, 0.99), tiers.Quantile(t.Of(normalPhase, 0).Right, 0.99)
+	refused := tiers.Quantile(t.All(overloadPhase).Refused, 0.99)
+	disorder := t.Disorder(overloadPhase)
+	after, recovered := t.Recovery(afterPhase)
+	return []target{
+		{fmt.Sprintf("goodput ≥ %.0f %% of the peak", 100*leastGoodput), fixed(100*share, 1) + " %", share >= leastGoodput},
+		{
+			fmt.Sprintf("p99 of the critical tier < %.0f × its p99 in normal times", mostCriticalRise),
+			fmt.Sprintf("%s ms, %s ×", milliseconds(critical), fixed(critical.Seconds()/calm.Seconds(), 2)), critical.Seconds() < mostCriticalRise*calm.Seconds(),
+		},
+		{fmt.Sprintf("p99 of refusals < %v", mostRefusal), milliseconds(refused) + " ms", refused < mostRefusal},
+		{
+			fmt.Sprintf("no tier is answered more rarely than a less important one, by more than %.0f %%", 100*mostDisorder),
+			fixed(100*disorder, 1) + " %", disorder <= mostDisorder,
+		},
+		{fmt.Sprintf("normal again ≤ %v after the overload", mostRecovery), o.recovered(), recovered && after <= mostRecovery},
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/slipstream-go/slipstream/internal/loadtest"
+	"github.com/slipstream-go/slipstream/internal/loadtest/tiers"
 )
 
 // testOverload runs all of it, in a hurry. What it measures is of no interest here.
@@ -32,37 +33,34 @@ func testOverload(t *testing.T, o options, b *bed) {
 }
 
 // outcomes are those of an overload that all went well in, but for what change does.
-func outcomes(t *testing.T, change func(phase int, group string, i int, o *loadtest.Outcome)) *tally {
+func outcomes(t *testing.T, change func(phase int, group string, i int, o *loadtest.Outcome)) overloaded {
 	t.Helper()
-	l, err := overloadLoad(options{})
+	l, err := overloadLoad(options{hurry: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	count := newTally(l)
+	count := tiers.New(l)
 	for phase := range l.Phases {
-		for shape, s := range count.shapes {
-			for i := range 100 {
-				due := count.begins[phase] + time.Duration(i)*10*time.Millisecond
+		for shape, s := range l.Source.Shapes() {
+			for i := range 95 {
+				due := time.Duration(phase)*time.Second + time.Duration(i)*10*time.Millisecond
 				o := loadtest.Outcome{Shape: shape, Due: due, Sent: due, Done: due + 20*time.Millisecond}
 				change(phase, s.Group, i, &o)
-				count.add(o)
+				count.Add(o)
 			}
 		}
 	}
-	for p := range count.phases {
-		count.phases[p].Duration = time.Second // of which all of them are
-	}
-	return count
+	return overloaded{protected: true, load: l, tally: count}
 }
 
 func TestOverloadReportTellsWhatIsMissed(t *testing.T) {
-	refuse := func(o *loadtest.Outcome, after time.Duration) { o.Problem, o.Done = refusal, o.Due+after }
+	refuse := func(o *loadtest.Outcome, after time.Duration) { o.Problem, o.Done = "status 503", o.Due+after }
 	for name, c := range map[string]struct {
 		change func(phase int, group string, i int, o *loadtest.Outcome)
 		missed string
 	}{
 		"all well": {func(phase int, group string, i int, o *loadtest.Outcome) {
-			if phase == overloadPhase && group == "background" && i < 40 {
+			if phase == overloadPhase && group == "background" && i < 30 {
 				refuse(o, time.Millisecond)
 			}
 		}, ""},
@@ -85,15 +83,14 @@ func TestOverloadReportTellsWhatIsMissed(t *testing.T) {
 			if phase == overloadPhase && group == "default" && i < 10 {
 				refuse(o, time.Millisecond)
 			}
-		}, "they are not"},
+		}, "10.5 %"},
 		"never normal": {func(phase int, _ string, _ int, o *loadtest.Outcome) {
 			if phase == afterPhase {
 				o.Problem = "timeout"
 			}
 		}, "not normal again until the end"},
 	} {
-		s := overloaded{protected: true, tally: outcomes(t, c.change)}
-		r := overloadReport([]overloaded{s})
+		r := overloadReport([]overloaded{outcomes(t, c.change)})
 		missed := ""
 		for line := range strings.Lines(r.text) {
 			if strings.Contains(line, "MISSED") {
@@ -103,17 +100,5 @@ func TestOverloadReportTellsWhatIsMissed(t *testing.T) {
 		if r.reached != (c.missed == "") || !strings.Contains(missed, c.missed) || strings.Count(missed, "\n") > 1 {
 			t.Errorf("%s: reached %v, missed %q, want %q", name, r.reached, missed, c.missed)
 		}
-	}
-}
-
-func TestRecovery(t *testing.T) {
-	count := outcomes(t, func(phase int, _ string, i int, o *loadtest.Outcome) {
-		if phase == afterPhase && i < 30 {
-			o.Problem = "timeout"
-		}
-	})
-	// From here on, there are 7 wrong answers with 700 right ones.
-	if got, ok := count.recovery(); !ok || got < 280*time.Millisecond || got > 300*time.Millisecond {
-		t.Errorf("normal after %v, %v", got, ok)
 	}
 }
