@@ -43,7 +43,7 @@ conformance: build ## replay PostgREST's cases, fail on what testdata/conformanc
 	@test -n '$(CASES)' -a -n '$(DB_URI)' || { echo 'usage: make conformance CASES=DIR DB_URI=postgres://... [ARGS=...]' >&2; exit 2; }
 	python3 scripts/conformance.py '$(CASES)' '$(DB_URI)' '$(CURDIR)/bin/slipstream' $(ARGS)
 
-promises: deps ## try for hours to get a wrong answer out of the cache, write docs/promises.md; ARGS="-run X", SEED=1
+promises: deps ## try for hours to break what is promised of the cache and of overload, write docs/promises.md; ARGS="-run X", SEED=1
 	mkdir -p bin && rm -f bin/promises.json
 	PROMISES=full PROMISES_FINDINGS='$(CURDIR)/bin/promises.json' $(GO) test -count 1 -v -timeout 6h $(ARGS) ./internal/promises
 
