@@ -56,8 +56,9 @@ func crowded(t *testing.T, pool int, change ...func(*site)) *site {
 	return s
 }
 
-// rush is a load of all tiers, and its tally. Phases have multiples of what the pool can do as their rates.
-func (s *site) rush(timeout time.Duration, phases ...loadtest.Phase) (loadtest.Load, *tiers.Tally) {
+// rush is a load of all tiers, whose requests have weights of 50 together, and of extra ones, and its tally. Phases have
+// multiples of what the pool can do as their rates.
+func (s *site) rush(timeout time.Duration, extra []scenario.Request, phases ...loadtest.Phase) (loadtest.Load, *tiers.Tally) {
 	s.t.Helper()
 	c := scenario.Scenario{Target: "http://" + s.Addr(), Seed: seedOf(s.t), Timeout: timeout, MaxConnections: 4000}
 	for _, p := range phases {
@@ -70,6 +71,7 @@ func (s *site) rush(timeout time.Duration, phases ...loadtest.Phase) (loadtest.L
 			scenario.Request{Path: "/crowd_" + r.tier, Group: r.tier, Weight: 4 * r.share},
 			scenario.Request{Path: "/crowd_" + r.tier + "_slow", Group: r.tier, Weight: r.share})
 	}
+	c.Requests = append(c.Requests, extra...)
 	l, err := c.Load(".", os.LookupEnv)
 	if err != nil {
 		s.t.Fatal(err)

@@ -22,7 +22,7 @@ func TestStall(t *testing.T) {
 	cluster := pgtest.Own(t, nil)
 	s := crowded(t, 6)
 	calm, stall, after := 2*time.Second, time.Duration(scale(3, 10))*time.Second, time.Duration(scale(5, 30))*time.Second
-	l, tally := s.rush(30*time.Second,
+	l, tally := s.rush(30*time.Second, nil,
 		loadtest.Phase{Name: "calm", Duration: calm, From: 0.5},
 		loadtest.Phase{Name: "stall", Duration: stall, From: 0.5},
 		loadtest.Phase{Name: "after", Duration: after, From: 0.5})

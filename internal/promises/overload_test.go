@@ -24,7 +24,7 @@ func TestOverload(t *testing.T) {
 	pgtest.Server(t)
 	s := crowded(t, scale(4, 10), prioritized)
 	long := time.Duration(scale(1, 20))
-	l, tally := s.rush(30*time.Second,
+	l, tally := s.rush(30*time.Second, nil,
 		loadtest.Phase{Name: "peak", Duration: 2 * time.Second * min(long, 5)},
 		loadtest.Phase{Name: "normal", Duration: 2 * time.Second * long, From: 0.5},
 		loadtest.Phase{Name: "overload", Duration: 6 * time.Second * long * time.Duration(scale(1, 5)), From: 3},
