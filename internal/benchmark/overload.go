@@ -40,6 +40,9 @@ const (
 // overloadPool is how many connections to the database the server has, which decides how much it can do.
 const overloadPool = 10
 
+// overloadPriorities are the tiers of overload.yaml's groups; the catalogue's is the default.
+const overloadPriorities = `{"checkout*": "critical", "reviews*": "sheddable", "export*": "background"}`
+
 // overloaded is what came of the load with and without protection.
 type overloaded struct {
 	protected bool
@@ -88,7 +91,8 @@ func overloadServer(ctx context.Context, o options, b *bed, protected bool) (sid
 	if err != nil {
 		return side, err
 	}
-	s, err := startServer(ctx, o.program, b, overloadSchema, fmt.Sprintf("--db-pool=%d", overloadPool), fmt.Sprintf("--overload-protection=%t", protected))
+	s, err := startServer(ctx, o.program, b, overloadSchema, fmt.Sprintf("--db-pool=%d", overloadPool), "--priorities="+overloadPriorities,
+		fmt.Sprintf("--overload-protection=%t", protected))
 	if err != nil {
 		return side, err
 	}

@@ -31,7 +31,7 @@ func TestDrift(t *testing.T) {
 
 func drift(t *testing.T, name string, extra []scenario.Request) {
 	s := crowded(t, scale(4, 10), prioritized, func(s *site) {
-		s.exec("create view crowd_hung as select 1 as id, pg_sleep(60)::text as slept; alter role ANON set statement_timeout = '300ms'")
+		s.exec("create view api.crowd_hung as select 1 as id, pg_sleep(60)::text as slept; alter role ANON set statement_timeout = '300ms'")
 		s.config.AdminServerPort = slipstream.AnyPort
 	})
 	calm, length := time.Duration(scale(1, 60))*time.Second, time.Duration(scale(5, 600))*time.Second
