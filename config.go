@@ -126,6 +126,16 @@ type Config struct {
 
 	// DisableOverloadProtection has all requests wait for the database in the order in which they come.
 	DisableOverloadProtection bool
+	// Priorities are tiers by route: see docs/configuration.md.
+	Priorities map[string]string
+	// PriorityClaim is the claim that names a caller's tier, or empty.
+	PriorityClaim string
+	// TenantClaim is the claim that tells whose requests belong together, default sub.
+	TenantClaim string
+	// RequestTimeout bounds a request from its arrival; 0 does not.
+	RequestTimeout time.Duration
+	// Degrade are the levels of overload from which features are off.
+	Degrade map[string]string
 
 	// Relations are the guards of relations, by schema.name, by name in any exposed schema, or * for all of them.
 	Relations map[string]RelationGuards

@@ -41,6 +41,16 @@ func (n names) resolve(key string) (name, member string, ok bool) {
 	return name, "", ok
 }
 
+// isMapping tells whether an option's value is a mapping of names to texts.
+func (n names) isMapping(name string) bool {
+	o, ok := n.options[name]
+	if !ok || o.bind == nil {
+		return false
+	}
+	_, ok = o.bind(new(Config)).(mapping)
+	return ok
+}
+
 // retired are options of PostgREST that have lost their effect, there or here: they are ignored with a warning, so
 // that an old file keeps working.
 func retired(key string) bool {

@@ -78,6 +78,13 @@ func (f *fileReader) entry(e *ast.MappingValueNode) {
 		f.relations(a, e.Value)
 		return
 	}
+	if f.known.isMapping(a.name) {
+		if _, ok := mappingOf(e.Value); ok {
+			a.text = e.Value.String()
+			f.assign(a)
+			return
+		}
+	}
 	f.assignNode(a, e.Value)
 }
 

@@ -50,6 +50,7 @@ func mayImport() map[string][]string {
 		"internal/pg":                {"limit"},
 		"internal/pgtest":            {"internal/devdb"},
 		"internal/plan":              {"internal/request", "internal/schema", "internal/apierr"},
+		"internal/priority":          {"limit", "internal/auth"},
 		"internal/promises":          {},
 		"internal/ratelimit":         {"limit", "internal/auth", "internal/apierr"},
 		"internal/redis":             {"cache", "limit"},

@@ -47,7 +47,11 @@ func (s *Server) serve(cfg Config, previous *serving) (*serving, error) {
 	if previous != nil {
 		verifier.TakeKeys(previous.verifier)
 	}
-	next := &serving{config: cfg, verifier: verifier, data: rest.New(cfg.rest(s), s.db, s.catalog.Load), tokenKey: cfg.consistencyKey()}
+	options, err := cfg.rest(s)
+	if err != nil {
+		return nil, err
+	}
+	next := &serving{config: cfg, verifier: verifier, data: rest.New(options, s.db, s.catalog.Load), tokenKey: cfg.consistencyKey()}
 	if s.caching != nil {
 		next.cache = s.caching.before(next.data, cfg, s.metrics)
 		next.generation = s.caching.generation.Load()
@@ -178,7 +182,7 @@ func (c Config) limits() edge.Limits {
 	return edge.Limits{URLBytes: int(c.RequestMaxURL), HeaderBytes: int(c.RequestMaxHeader)}
 }
 
-func (c Config) rest(s *Server) rest.Options {
+func (c Config) rest(s *Server) (rest.Options, error) {
 	reads, _ := c.preRequestReads() // validated
 	o := rest.Options{
 		Request: request.Settings{
@@ -213,7 +217,7 @@ func (c Config) rest(s *Server) rest.Options {
 	}
 	o.IgnoreIdempotencyKeys = c.IdempotencyKeys == "off"
 	o.AppSettings, o.RoleDefaults = c.settings()
-	return o
+	return o, c.overload(&o)
 }
 
 func (c Config) openAPI() rest.OpenAPIOptions {

@@ -140,7 +140,7 @@ func (s *Server) watchPool() error {
 	if err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
-	return nil
+	return s.watchLimiters()
 }
 
 // Handle adds a handler of the program's own beside the data API, for a pattern of net/http.ServeMux. Its requests

@@ -14,17 +14,22 @@ import (
 
 	"github.com/slipstream-go/slipstream/internal/edge"
 	"github.com/slipstream-go/slipstream/internal/pg"
+	"github.com/slipstream-go/slipstream/internal/rest"
 	"github.com/slipstream-go/slipstream/internal/telemetry"
 )
 
 // The methods of this file turn the configuration into the options of the packages below.
 
 func (c Config) pool(log *slog.Logger, trace func(context.Context, string) (context.Context, func(error))) pg.Options {
-	return pg.Options{
+	o := pg.Options{
 		DSN: c.DBURI, MaxConns: c.DBPool, AcquireTimeout: c.DBPoolAcquisitionTimeout,
 		MaxIdle: c.DBPoolMaxIdletime, MaxLifetime: c.DBPoolMaxLifetime,
 		Unprepared: c.DisablePreparedStatements, Logger: log, Trace: trace,
 	}
+	if !c.DisableOverloadProtection {
+		o.Classes = rest.Classes()
+	}
+	return o
 }
 
 // trace is called around every statement of a request.

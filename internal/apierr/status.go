@@ -65,6 +65,10 @@ var own = map[string]int{
 	"SLIP115":  http.StatusBadRequest,                  // If-Match or If-None-Match that cannot be used
 	"SLIP116":  http.StatusConflict,                    // idempotency key whose answer was too large to be kept
 	"SLIP117":  http.StatusBadRequest,                  // purge or question about the cache that cannot be understood
+	"SLIP200":  http.StatusServiceUnavailable,          // refused under overload
+	"SLIP201":  http.StatusServiceUnavailable,          // switched off under overload
+	"SLIP202":  http.StatusServiceUnavailable,          // the database fails to answer
+	"SLIP203":  http.StatusGatewayTimeout,              // no time left
 	"SLIP300":  http.StatusServiceUnavailable,          // no JWK set could be fetched yet
 	"SLIP500":  http.StatusInternalServerError,         // unclassified; the log has the cause
 }

@@ -4,41 +4,91 @@ import (
 	"context"
 	"errors"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/puddle/v2"
+
+	"github.com/slipstream-go/slipstream/limit"
 )
 
 // acquire takes a connection from the pool, to be given back with release. Errors are ErrClosed, ErrAcquireTimeout,
-// *ConnectError or ctx's.
-func (db *DB) acquire(ctx context.Context) (*pgxpool.Conn, error) {
+// *limit.ShedError, *ConnectError or ctx's.
+func (db *DB) acquire(ctx context.Context, ask limit.Ask) (*pgxpool.Conn, error) {
 	if db.pool.Load() == nil {
 		return nil, ErrClosed
 	}
-	if _, err := db.places.take(ctx, db.options.AcquireTimeout, fellow{}); err != nil {
+	permit, _, err := db.turn(ctx, ask)
+	if err != nil {
 		return nil, err
 	}
-	return db.connection(ctx)
+	return db.connection(ctx, permit)
 }
 
-// connection is acquire for who has a place. It waits for nobody else, only for a new connection where none is idle.
-func (db *DB) connection(ctx context.Context) (*pgxpool.Conn, error) {
+// turn waits for a permit, or for what becomes of ask's rider.
+func (db *DB) turn(ctx context.Context, ask limit.Ask) (limit.Permit, any, error) {
+	ask.Wait = db.options.AcquireTimeout
+	permit, passed, err := db.limiter.Acquire(ctx, ask)
+	if err == nil {
+		return permit, passed, nil
+	}
+	var shed *limit.ShedError
+	if errors.As(err, &shed) && shed.Reason == limit.WaitOver {
+		db.timeouts.Add(1)
+		err = ErrAcquireTimeout
+	}
+	return limit.Permit{}, nil, err
+}
+
+// connection is acquire for who has a permit. It waits for nobody else, only for a new connection where none is idle.
+func (db *DB) connection(ctx context.Context, permit limit.Permit) (*pgxpool.Conn, error) {
 	pool := db.pool.Load()
 	if pool == nil {
-		db.places.give()
+		permit.Release(limit.Outcome{Failed: limit.Ignore})
 		return nil, ErrClosed
 	}
 	conn, err := pool.Acquire(ctx)
 	if err != nil {
-		db.places.give()
-		return nil, db.connectError(ctx, err)
+		err = db.connectError(ctx, err)
+		permit.Release(limit.Outcome{Failed: failure(err)})
+		return nil, err
 	}
+	s := sessionOf(conn.Conn().PgConn())
+	s.permit, s.work = permit, limit.Outcome{Failed: limit.Ignore}
 	return conn, nil
 }
 
 func (db *DB) release(conn *pgxpool.Conn) {
+	s := sessionOf(conn.Conn().PgConn())
+	permit, work := s.permit, s.work
+	s.permit = limit.Permit{}
 	conn.Release()
-	db.places.give()
+	permit.Release(work)
 }
+
+// failure is what an error says of how much the server can do.
+func failure(err error) limit.Failure {
+	if err == nil {
+		return limit.None
+	}
+	var answered *pgconn.PgError
+	var refused *Error
+	if errors.As(err, &answered) && tooMany(answered.Code) || errors.As(err, &refused) && tooMany(refused.Code) {
+		return limit.Refused
+	}
+	return limit.Ignore
+}
+
+// timedOut tells query_canceled, which is statement_timeout where nobody has asked to cancel.
+func timedOut(err error) bool {
+	if err == nil {
+		return false
+	}
+	var answered *Error
+	return errors.As(err, &answered) && answered.Code == "57014"
+}
+
+// tooMany tells too_many_connections and out_of_memory.
+func tooMany(code string) bool { return code == "53300" || code == "53200" }
 
 func (db *DB) connectError(ctx context.Context, err error) error {
 	var known *ConnectError
@@ -79,9 +129,9 @@ func (db *DB) reset() {
 
 // with runs f on a connection of the pool. When f loses the connection and says that it may be called again, it is
 // called once more with another one.
-func (db *DB) with(ctx context.Context, f func(*pgxpool.Conn) (again bool, err error)) error {
+func (db *DB) with(ctx context.Context, ask limit.Ask, f func(*pgxpool.Conn) (again bool, err error)) error {
 	for attempt := 0; ; attempt++ {
-		conn, err := db.acquire(ctx)
+		conn, err := db.acquire(ctx, ask)
 		if err != nil {
 			return err
 		}
@@ -109,7 +159,7 @@ func (db *DB) use(conn *pgxpool.Conn, f func(*pgxpool.Conn) (bool, error)) (agai
 
 // Ping reports whether a connection can be had and answers.
 func (db *DB) Ping(ctx context.Context) error {
-	return db.with(ctx, func(conn *pgxpool.Conn) (bool, error) {
+	return db.with(ctx, limit.Ask{}, func(conn *pgxpool.Conn) (bool, error) {
 		return true, serverError(conn.Ping(ctx))
 	})
 }

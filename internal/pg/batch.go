@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"slices"
+
+	"github.com/slipstream-go/slipstream/limit"
 )
 
 // ErrBatchIsolation means that a statement of a Batch wants another isolation level than its transaction has.
@@ -22,10 +24,10 @@ type Batch struct {
 
 // Batch runs f in one transaction and commits it when f returns nil, unless a Write decided otherwise. It begins anew as
 // a Write does, once: then f is called again. Errors are those of Write, and what f returned.
-func (db *DB) Batch(ctx context.Context, f func(*Batch) error) error {
-	o, again, err := db.attemptBatch(ctx, f)
+func (db *DB) Batch(ctx context.Context, ask limit.Ask, f func(*Batch) error) error {
+	o, again, err := db.attemptBatch(ctx, ask, f)
 	if again {
-		o, _, err = db.attemptBatch(ctx, f)
+		o, _, err = db.attemptBatch(ctx, ask, f)
 	}
 	if err == nil {
 		db.tell(ctx, o)
@@ -33,8 +35,8 @@ func (db *DB) Batch(ctx context.Context, f func(*Batch) error) error {
 	return err
 }
 
-func (db *DB) attemptBatch(ctx context.Context, f func(*Batch) error) (o outcome, again bool, err error) {
-	conn, err := db.acquire(ctx)
+func (db *DB) attemptBatch(ctx context.Context, ask limit.Ask, f func(*Batch) error) (o outcome, again bool, err error) {
+	conn, err := db.acquire(ctx, ask)
 	if err != nil {
 		return outcome{}, false, err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/slipstream-go/slipstream/internal/pg"
 	"github.com/slipstream-go/slipstream/internal/pgtest"
+	"github.com/slipstream-go/slipstream/limit"
 )
 
 func always() (bool, error) { return true, nil }
@@ -24,7 +25,7 @@ func TestBatchIsOneTransaction(t *testing.T) {
 	db := run(t, pg.Options{DSN: dsn, MaxConns: 1})
 	read(t, db, as(w.ann), "select 1")
 	p.take()
-	err := db.Batch(t.Context(), func(b *pg.Batch) error {
+	err := db.Batch(t.Context(), limit.Ask{}, func(b *pg.Batch) error {
 		if _, err := inBatch(b, w.ann, "insert into item values (5001, current_user) returning id"); err != nil {
 			return err
 		}
@@ -57,7 +58,7 @@ func TestBatchSettingsAreOfOneOperation(t *testing.T) {
 	const look = "select current_setting('statement_timeout') || ' ' || current_setting('work_mem') || ' ' || current_setting('app.x', true)"
 	own := []pg.Setting{{Name: "statement_timeout", Value: "7s"}, {Name: "work_mem", Value: "8MB"}, {Name: "app.x", Value: "x"}}
 	role := []pg.Setting{{Name: "statement_timeout", Value: "5s"}}
-	err := db.Batch(t.Context(), func(b *pg.Batch) error {
+	err := db.Batch(t.Context(), limit.Ask{}, func(b *pg.Batch) error {
 		for i, c := range []struct {
 			settings, role []pg.Setting
 			write          bool
@@ -113,7 +114,7 @@ func TestBatchThatFailsLeavesNothing(t *testing.T) {
 			return b.Write(t.Context(), tx, []pg.Statement{statement("select 1")}, &got{}, func() (bool, error) { return false, nil })
 		},
 	} {
-		_ = db.Batch(t.Context(), func(b *pg.Batch) error {
+		_ = db.Batch(t.Context(), limit.Ask{}, func(b *pg.Batch) error {
 			if _, err := inBatch(b, w.ann, "insert into item values (5001) returning id"); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
@@ -123,7 +124,7 @@ func TestBatchThatFailsLeavesNothing(t *testing.T) {
 			t.Errorf("%s: leaves %s", name, got)
 		}
 	}
-	if err := db.Batch(t.Context(), func(*pg.Batch) error { return nil }); err != nil {
+	if err := db.Batch(t.Context(), limit.Ask{}, func(*pg.Batch) error { return nil }); err != nil {
 		t.Errorf("nothing: %v", err)
 	}
 	read(t, db, as(w.ann), "select 1")
@@ -140,7 +141,7 @@ func TestBatchBeginsAnew(t *testing.T) {
 		const ask = "select * from changing where id::text = '1'"
 		read(t, db, as(w.ann), ask)
 		calls := 0
-		err := db.Batch(t.Context(), func(b *pg.Batch) error {
+		err := db.Batch(t.Context(), limit.Ask{}, func(b *pg.Batch) error {
 			calls++
 			if _, err := inBatch(b, w.ann, "insert into item values (5001) returning id"); err != nil {
 				return err
@@ -170,7 +171,7 @@ func TestBatchEndsWithItsCaller(t *testing.T) {
 	db := run(t, pg.Options{DSN: w.dsn, MaxConns: 1})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	err := db.Batch(ctx, func(b *pg.Batch) error {
+	err := db.Batch(ctx, limit.Ask{}, func(b *pg.Batch) error {
 		if _, err := inBatch(b, w.ann, "insert into item values (5001) returning id"); err != nil {
 			return err
 		}

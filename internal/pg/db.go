@@ -9,6 +9,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/slipstream-go/slipstream/limit"
 )
 
 // Options configure a DB; a zero field takes its default.
@@ -32,6 +34,9 @@ type Options struct {
 	Statements int
 	// ApplicationName is what pg_stat_activity shows, default slipstream.
 	ApplicationName string
+	// Classes of requests, by Tx.Ask, have each their share of the connections, and what is more than the server can do at a time is
+	// refused. Without any, requests have their turns in the order in which they come.
+	Classes []limit.Class
 	// Logger is told when the database goes away and comes back; nobody when nil.
 	Logger *slog.Logger
 	// Committed, if not nil, is called after every COMMIT of a Write, Batch or Transact, before they return, with a position
@@ -71,7 +76,9 @@ type DB struct {
 	config  *pgxpool.Config
 	pool    atomic.Pointer[pgxpool.Pool]
 	gate    gate
-	places  places
+	// limiter is the only queue: who has a permit finds a connection.
+	limiter  *limit.Limiter
+	timeouts atomic.Int64 // of who gave up waiting
 	// generation of the connections: it ends with the loss of one of them.
 	generation atomic.Uint64
 	// imitated are the settings of a standby's connections: see Imitate.
@@ -97,7 +104,7 @@ func Open(o Options) (*DB, error) {
 		return nil, fmt.Errorf("database connection string: %w", hideDSN(err))
 	}
 	db := &DB{
-		options: o, config: config, places: places{free: o.MaxConns},
+		options: o, config: config, limiter: o.limiter(),
 		gate: gate{log: o.Logger}, heartbeat: 30 * time.Second, cancelGrace: 5 * time.Second, commitGrace: time.Minute,
 		quick: 4 * time.Millisecond,
 	}
@@ -129,6 +136,16 @@ func Open(o Options) (*DB, error) {
 	return db, nil
 }
 
+func (o *Options) limiter() *limit.Limiter {
+	return limit.New(limit.Options{Max: o.MaxConns, Classes: o.Classes, Fixed: len(o.Classes) == 0, Queue: mostWaiting})
+}
+
+// mostWaiting is how many requests may wait for a connection.
+const mostWaiting = 100_000
+
+// Limiter is what requests wait at.
+func (db *DB) Limiter() *limit.Limiter { return db.limiter }
+
 // Run makes the pool usable until ctx is done, then closes it and waits for the connections in use.
 func (db *DB) Run(ctx context.Context) error {
 	pool, err := pgxpool.NewWithConfig(context.WithoutCancel(ctx), db.config)
@@ -151,7 +168,7 @@ type Stats struct {
 
 // Stats of the pool now.
 func (db *DB) Stats() Stats {
-	s := Stats{Max: db.options.MaxConns, Waiting: db.places.waiting.Load(), Timeouts: db.places.timeouts.Load()}
+	s := Stats{Max: db.options.MaxConns, Waiting: int64(db.limiter.Stats().Queued), Timeouts: db.timeouts.Load()}
 	if pool := db.pool.Load(); pool != nil {
 		st := pool.Stat()
 		s.Total, s.Idle, s.InUse = int(st.TotalConns()), int(st.IdleConns()), int(st.AcquiredConns())

@@ -15,6 +15,9 @@ var ErrClosed = errors.New("the connection pool is not running")
 // ErrAcquireTimeout is returned when no connection became free within AcquireTimeout.
 var ErrAcquireTimeout = errors.New("no connection became free in time")
 
+// ErrThrottled is returned for part of the requests while the server fails to answer most.
+var ErrThrottled = errors.New("the server fails to answer most requests")
+
 // Error is what the server answered instead of a result.
 type Error struct {
 	// Code is the SQLSTATE.

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/slipstream-go/slipstream/limit"
 )
 
 // Running reports whether Run has made the pool.
@@ -12,7 +14,7 @@ func (db *DB) Running() bool { return db.pool.Load() != nil }
 
 // Exec runs SQL on a connection of the pool, outside of any transaction.
 func (db *DB) Exec(ctx context.Context, sql string) error {
-	return db.with(ctx, func(conn *pgxpool.Conn) (bool, error) {
+	return db.with(ctx, limit.Ask{}, func(conn *pgxpool.Conn) (bool, error) {
 		_, err := conn.Conn().PgConn().Exec(ctx, sql).ReadAll()
 		return false, err
 	})

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/slipstream-go/slipstream/limit"
 )
 
 // Small writes that wait for a connection can be done in one transaction: they share its round trips and its flush to
@@ -21,7 +23,7 @@ const mostGrouped = 64
 type member struct {
 	sink   Sink
 	decide Decide
-	waiter *waiter // of one that another write does
+	waiter *limit.Waiter // of one that another write does
 
 	// Of one that another write has done.
 	again bool // it has to be done alone
@@ -58,15 +60,18 @@ func sameNames(a, b []Setting) bool {
 
 // gather finds the writes that wait for a connection and may be done together with lead, which comes first.
 func (t *trip) gather(lead fellow) []fellow {
-	var room [mostGrouped - 1]*waiter
-	taken := t.places.gather(room[:0], lead)
+	var room [mostGrouped - 1]*limit.Waiter
+	taken := t.along.Board(room[:0], false, func(rider any) bool {
+		f := rider.(*fellow)
+		return f.write != nil && f.joins(lead)
+	})
 	if len(taken) == 0 {
 		return nil
 	}
 	group := make([]fellow, 0, 1+len(taken))
 	group = append(group, lead)
 	for _, w := range taken {
-		f := w.fellow
+		f := *w.Rider().(*fellow)
 		f.write.waiter = w
 		group = append(group, f)
 	}
@@ -82,7 +87,7 @@ func (t *trip) together(ctx context.Context, group []fellow, grace time.Duration
 		}
 		again = group[0].write.again
 		for _, f := range group[1:] {
-			f.write.waiter.turn <- served
+			f.write.waiter.Pass(served)
 		}
 	}()
 	t.hold, t.members = true, group

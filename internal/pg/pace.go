@@ -3,6 +3,8 @@ package pg
 import (
 	"sync/atomic"
 	"time"
+
+	"github.com/slipstream-go/slipstream/limit"
 )
 
 // Pace is how fast a statement has been lately, from when it was sent, or the answer before it had come, to the end of
@@ -10,6 +12,7 @@ import (
 type Pace struct {
 	mean  atomic.Int64 // moving average, the last time counting an eighth
 	least least        // of those that shared their connection with nobody
+	usual limit.Baseline
 }
 
 // least is about the least of the last hundred times, in nanoseconds; 0 while there is none. That is the time without

@@ -7,6 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/slipstream-go/slipstream/limit"
 )
 
 // Position is a place in the write-ahead log of a server. The zero value is no place.
@@ -66,7 +68,7 @@ func (db *DB) CommittedBefore(ctx context.Context) {
 
 // position is the end of the WAL now.
 func (db *DB) position(ctx context.Context) (position Position, err error) {
-	err = db.with(ctx, func(conn *pgxpool.Conn) (again bool, err error) {
+	err = db.with(ctx, limit.Ask{}, func(conn *pgxpool.Conn) (again bool, err error) {
 		var lsn, file, system []byte
 		if err := conn.QueryRow(ctx, positionSQL).Scan(&lsn, &file, &system); err != nil {
 			return true, serverError(err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/slipstream-go/slipstream/internal/pg"
 	"github.com/slipstream-go/slipstream/internal/pgtest"
+	"github.com/slipstream-go/slipstream/limit"
 )
 
 // lsn is a position as PostgreSQL writes it.
@@ -33,7 +34,7 @@ func TestPositionAfterCommit(t *testing.T) {
 			return db.Write(t.Context(), guarded, []pg.Statement{insert("6002")}, &got{}, commit)
 		}},
 		{"a batch", true, func() error {
-			return db.Batch(t.Context(), func(b *pg.Batch) error {
+			return db.Batch(t.Context(), limit.Ask{}, func(b *pg.Batch) error {
 				return b.Write(t.Context(), writer(w.ann), []pg.Statement{insert("6003")}, &got{}, commit)
 			})
 		}},

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/slipstream-go/slipstream/limit"
 )
 
 // Sink receives the results of a Read. Values are valid only until the call returns, and nil for NULL; names must not
@@ -76,6 +78,7 @@ func (db *DB) attempt(ctx context.Context, tx *Tx, statements []Statement, sink 
 		}
 	}
 	t.sink, t.hold = sink, decide != nil
+	started := time.Now()
 	t.watch(ctx)
 	err = t.timed(tx, statements)
 	if err != nil && t.stale(err) {
@@ -87,9 +90,13 @@ func (db *DB) attempt(ctx context.Context, tx *Tx, statements []Statement, sink 
 		}
 	}
 	cancelled := t.unwatch()
+	if !cancelled && timedOut(err) {
+		t.session.work.Failed = limit.TimedOut
+	}
 	switch {
 	case err == nil && t.hold:
 		err = t.conclude(tx, decide, db.commitGrace)
+		t.session.work = work(statements, time.Since(started), err)
 		tx.outcome = t.outcome
 		return false, err
 	case err == nil:
@@ -106,6 +113,15 @@ func (db *DB) attempt(ctx context.Context, tx *Tx, statements []Statement, sink 
 	return (errors.As(err, &lost) || t.hitInstead(err)) && harmless && t.restartSink(), t.guarded(err)
 }
 
+// work is what the limiter learns from one use of a connection.
+func work(statements []Statement, took time.Duration, err error) limit.Outcome {
+	o := limit.Outcome{Took: took, Failed: failure(err)}
+	if len(statements) > 0 && statements[0].Pace != nil {
+		o.Shape = &statements[0].Pace.usual
+	}
+	return o
+}
+
 // timed makes the trip, and notes how long it takes.
 func (t *trip) timed(tx *Tx, statements []Statement) error {
 	exchange := func() error {
@@ -119,6 +135,10 @@ func (t *trip) timed(tx *Tx, statements []Statement) error {
 	}
 	started := time.Now()
 	err := exchange()
-	statements[0].Pace.note(time.Since(started), t.waiter == nil && t.next == nil)
+	took, alone := time.Since(started), t.waiter == nil && t.next == nil
+	statements[0].Pace.note(took, alone)
+	if alone {
+		t.session.work = work(statements, took, err)
+	}
 	return err
 }

@@ -5,6 +5,8 @@ import (
 	"strconv"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/slipstream-go/slipstream/limit"
 )
 
 // session is what is known of one connection: its prepared statements.
@@ -17,6 +19,10 @@ type session struct {
 	prefix     string              // of the names
 	named      uint64
 	clock      uint64 // counts uses, to find the statement that was not used for longest
+
+	// Of who has the connection.
+	permit limit.Permit
+	work   limit.Outcome // what is known of it
 }
 
 // statementKey tells prepared statements apart. The role and the search path are part of it: a plan made for one role

@@ -3,7 +3,10 @@ package pg
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
+
+	"github.com/slipstream-go/slipstream/limit"
 )
 
 // When more requests are under way than the pool has connections, a read need not wait until one is idle: its messages
@@ -55,45 +58,70 @@ func (db *DB) trip(ctx context.Context, f fellow, share bool) (*trip, error) {
 	if db.pool.Load() == nil {
 		return nil, ErrClosed
 	}
+	ask := f.tx.Ask
+	if len(f.statements) > 0 && f.statements[0].Pace != nil {
+		ask.Shape = &f.statements[0].Pace.usual
+	}
 	if !share {
-		conn, err := db.acquire(ctx)
+		conn, err := db.acquire(ctx, ask)
 		if err != nil {
 			return nil, err
 		}
 		return db.newTrip(conn), nil
 	}
-	t, err := db.places.take(ctx, db.options.AcquireTimeout, f)
-	if t != nil || err != nil {
+	rider := fellowPool.Get().(*fellow)
+	*rider = f
+	ask.Rider, ask.Stays = rider, f.write != nil
+	permit, passed, err := db.turn(ctx, ask)
+	if err == nil { // else somebody who has taken it along may still look at it
+		*rider = fellow{}
+		fellowPool.Put(rider)
+	}
+	if passed != nil || err != nil {
+		t, _ := passed.(*trip)
 		return t, err
 	}
-	conn, err := db.connection(ctx)
+	conn, err := db.connection(ctx, permit)
 	if err != nil {
 		return nil, err
 	}
-	t = db.newTrip(conn)
-	t.places = &db.places
+	t := db.newTrip(conn)
+	t.along = db.limiter
 	return t, nil
 }
 
+// fellow is a read or a write that another one may take along.
+type fellow struct {
+	tx         *Tx
+	statements []Statement
+	write      *member // nil for a read
+}
+
+var fellowPool = sync.Pool{New: func() any { return new(fellow) }}
+
+// served is given to a write that another one has done, in place of a trip.
+var served = new(trip)
+
 // takeAlong adds the messages of reads that wait for a connection.
 func (t *trip) takeAlong() {
-	if t.places == nil || t.hold || len(t.out) > inlineWrite/2 {
+	if t.along == nil || t.hold || len(t.out) > inlineWrite/2 {
 		return
 	}
-	var room [mostAlong]*waiter
-	taken := t.places.board(room[:0])
+	var room [mostAlong]*limit.Waiter
+	taken := t.along.Board(room[:0], true, func(rider any) bool { return rider.(*fellow).write == nil })
 	last := t
 	for _, w := range taken {
+		f := w.Rider().(*fellow)
 		other := tripPool.Get().(*trip)
 		other.wire, other.grace = t.wire, t.grace
 		other.conn, other.session, other.options, other.waiter = t.conn, t.session, t.options, w
-		other.queue(w.tx, w.statements)
+		other.queue(f.tx, f.statements)
 		if other.tooLarge == nil {
 			t.out = append(t.out, other.out...)
 		}
 		last.next, last = other, other
 	}
-	t.places.depart(taken)
+	t.along.Depart(taken)
 }
 
 // answer receives what the server says to messages that another trip has sent.
@@ -125,7 +153,7 @@ func (t *trip) passOn(db *DB, usable bool) bool {
 			next.loss, next.orphan = errNeighbour, true
 		}
 		after := next.next
-		if db.places.pass(next.waiter, next) {
+		if next.waiter.Pass(next) {
 			return true
 		}
 		usable = next.discard(db)

@@ -10,6 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/slipstream-go/slipstream/limit"
 )
 
 // replayedColumn follows the settings of a Tx on a standby: what it has replayed, in the statement before those of the Tx.
@@ -39,7 +41,7 @@ select name, current_setting(name) from unnest(array['TimeZone', 'DateStyle', 'I
 // are. Call it again when settings may have changed.
 func (db *DB) Imitate(ctx context.Context, primary *DB) error {
 	settings := map[string]string{}
-	err := primary.with(ctx, func(conn *pgxpool.Conn) (bool, error) {
+	err := primary.with(ctx, limit.Ask{}, func(conn *pgxpool.Conn) (bool, error) {
 		rows, err := conn.Query(ctx, rendering, pgx.QueryExecModeExec)
 		if err != nil {
 			return true, serverError(err)

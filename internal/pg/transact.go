@@ -6,6 +6,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/slipstream-go/slipstream/limit"
 )
 
 // PgxTx is a transaction as pgx gives it, for handlers written in Go.
@@ -18,7 +20,7 @@ func (db *DB) Transact(ctx context.Context, tx *Tx, f func(PgxTx) error) error {
 	if !tx.ReadWrite {
 		options.AccessMode = pgx.ReadOnly
 	}
-	err := db.transact(ctx, options, func(t pgx.Tx) error { return tx.setUp(ctx, t) }, f)
+	err := db.transact(ctx, tx.Ask, options, func(t pgx.Tx) error { return tx.setUp(ctx, t) }, f)
 	if err == nil && tx.ReadWrite {
 		db.CommittedBefore(ctx)
 	}
@@ -33,12 +35,12 @@ func (db *DB) Catalog(ctx context.Context, f func(Querier) error) error {
 		_, err := t.Exec(ctx, "select set_config('search_path', '', true), set_config('statement_timeout', '2min', true)")
 		return err
 	}
-	return db.transact(ctx, options, setUp, func(t pgx.Tx) error { return f(t) })
+	return db.transact(ctx, limit.Ask{}, options, setUp, func(t pgx.Tx) error { return f(t) })
 }
 
 // transact runs setUp and f in a transaction. A connection that was dead before f is replaced.
-func (db *DB) transact(ctx context.Context, o pgx.TxOptions, setUp, f func(pgx.Tx) error) error {
-	return db.with(ctx, func(conn *pgxpool.Conn) (again bool, err error) {
+func (db *DB) transact(ctx context.Context, ask limit.Ask, o pgx.TxOptions, setUp, f func(pgx.Tx) error) error {
+	return db.with(ctx, ask, func(conn *pgxpool.Conn) (again bool, err error) {
 		t, err := conn.BeginTx(ctx, o)
 		if err != nil {
 			return true, fmt.Errorf("begin a transaction: %w", serverError(err))

@@ -11,6 +11,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/slipstream-go/slipstream/limit"
 )
 
 // trip is what one Read does on one connection: usually one pipeline, which is one write, one Sync and one answer.
@@ -33,10 +35,10 @@ type trip struct {
 	unset     []string // parameters that an operation before has set
 
 	// Of a pipeline that several trips share.
-	places *places // whose queue may be taken along, nil for those who share with nobody
-	waiter *waiter // who waits for the answer, if another trip sends this one's messages
-	next   *trip   // has its answer after this one's
-	orphan bool    // the one before it has made the connection unusable
+	along  *limit.Limiter // who waits there may be taken along; nil for those who share with nobody
+	waiter *limit.Waiter  // who waits for the answer, if another trip sends this one's messages
+	next   *trip          // has its answer after this one's
+	orphan bool           // the one before it has made the connection unusable
 
 	settings settings
 	out      []byte // the messages to send

@@ -3,6 +3,8 @@ package pg
 import (
 	"strconv"
 	"strings"
+
+	"github.com/slipstream-go/slipstream/limit"
 )
 
 // Setting is a configuration parameter and its value.
@@ -29,6 +31,9 @@ type Tx struct {
 	PreRequestSaw *Snapshot
 	// Guard is for Write, and nil for most.
 	Guard *Guard
+	// Ask says how important the request is: who goes first where there are not enough connections for all, and who is refused. Its
+	// Shape, Wait, Rider and Stays are not used.
+	Ask limit.Ask
 
 	outcome  outcome // of a Write
 	replayed uint64  // in the WAL: see Replayed

@@ -46,19 +46,24 @@ func (w *writer) transaction(t testing.TB) {
 			batch = append(batch, sql)
 		}
 	}
-	if end == "commit" && w.IntN(8) == 0 { // in two phases
+	twice := end == "commit" && w.IntN(8) == 0 // in two phases, the second of which cannot be sent along with the first
+	if twice {
 		name := fmt.Sprintf("'%s %d'", w.conn.Config().Database, w.conn.PgConn().PID())
 		batch, end = append(batch, "prepare transaction "+name), w.one("commit prepared ", "commit prepared ", "rollback prepared ")+name
+	} else {
+		batch = append(batch, end)
 	}
-	for _, sql := range append(batch, end) {
-		if _, err := w.conn.Exec(ctx, sql); err != nil {
-			if w.conn.IsClosed() {
-				t.Errorf("a writer: %v", err)
-				return
-			}
-			_, _ = w.conn.Exec(ctx, "rollback")
+	_, err := w.conn.PgConn().Exec(ctx, strings.Join(batch, "; ")).ReadAll()
+	if err == nil && twice {
+		_, err = w.conn.PgConn().Exec(ctx, end).ReadAll()
+	}
+	if err != nil {
+		if w.conn.IsClosed() {
+			t.Errorf("a writer: %v", err)
 			return
 		}
+		_, _ = w.conn.Exec(ctx, "rollback")
+		return
 	}
 	if strings.HasPrefix(end, "commit") {
 		w.writes += n

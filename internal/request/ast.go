@@ -42,6 +42,15 @@ type Select struct {
 	Embeds []Embed
 }
 
+// Depth is how many levels of embeds there are.
+func (s *Select) Depth() int {
+	deepest := 0
+	for i := range s.Embeds {
+		deepest = max(deepest, 1+s.Embeds[i].Select.Depth())
+	}
+	return deepest
+}
+
 // Column is a column name with an optional JSON path into it.
 type Column struct {
 	Name string

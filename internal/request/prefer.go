@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/slipstream-go/slipstream/internal/apierr"
 )
@@ -45,6 +46,8 @@ func (p *Preferences) add(item string) {
 		p.addTimezone(item, value)
 	case "max-affected":
 		p.addMaxAffected(item, value)
+	case "wait":
+		p.addWait(item, value)
 	default:
 		p.Invalid = append(p.Invalid, item)
 	}
@@ -79,6 +82,17 @@ func (p *Preferences) addMaxAffected(item, value string) {
 		if n, err := strconv.ParseInt(value, 10, 64); err == nil {
 			p.MaxAffected = &n
 		}
+	}
+}
+
+// addWait takes the first one, in whole seconds of which there are some (RFC 7240, section 4.3).
+func (p *Preferences) addWait(item, value string) {
+	seconds, err := strconv.ParseUint(value, 10, 31)
+	switch {
+	case err != nil || seconds == 0:
+		p.Invalid = append(p.Invalid, item)
+	case p.Wait == 0:
+		p.Wait = time.Duration(seconds) * time.Second
 	}
 }
 
@@ -121,5 +135,8 @@ func (p *Preferences) Applied() string {
 		add("max-affected", strconv.FormatInt(*p.MaxAffected, 10))
 	}
 	add("pagination", p.Pagination)
+	if p.Wait > 0 {
+		add("wait", strconv.Itoa(int(p.Wait/time.Second)))
+	}
 	return b.String()
 }

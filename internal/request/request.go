@@ -1,5 +1,7 @@
 package request
 
+import "time"
+
 // Settings are what parsing needs to know of the configuration.
 type Settings struct {
 	// Schemas are the exposed schemas; the first is the default one.
@@ -56,13 +58,14 @@ type Request struct {
 
 // Preferences is the parsed Prefer header (RFC 7240), all of its field lines.
 type Preferences struct {
-	Resolution  string // merge-duplicates, ignore-duplicates
-	Return      string // representation, headers-only, minimal
-	Count       string // exact, planned, estimated
-	Tx          string // commit, rollback
-	Missing     string // default, null
-	Handling    string // strict, lenient
-	Timezone    string // as sent, never Invalid: since v16 PostgreSQL is asked whether it exists (22023)
+	Resolution  string        // merge-duplicates, ignore-duplicates
+	Return      string        // representation, headers-only, minimal
+	Count       string        // exact, planned, estimated
+	Wait        time.Duration // that the client is ready to wait for the answer; 0 is not said
+	Tx          string        // commit, rollback
+	Missing     string        // default, null
+	Handling    string        // strict, lenient
+	Timezone    string        // as sent, never Invalid: since v16 PostgreSQL is asked whether it exists (22023)
 	MaxAffected *int64
 	Pagination  string // cursor (ours)
 	Invalid     []string

@@ -19,6 +19,7 @@ import (
 	"github.com/slipstream-go/slipstream/internal/auth"
 	"github.com/slipstream-go/slipstream/internal/pg"
 	"github.com/slipstream-go/slipstream/internal/telemetry"
+	"github.com/slipstream-go/slipstream/limit"
 )
 
 // BatchType is the media type of POST / that makes it a batch, and of its answer.
@@ -73,10 +74,16 @@ func badBatch(message, hint string) error {
 func (h *Handler) batch(w http.ResponseWriter, r *http.Request) error {
 	info := telemetry.RequestFrom(r.Context())
 	info.SetRoute("batch")
-	if caller := auth.CallerFrom(r.Context()); caller != nil {
-		info.SetRole(caller.Role)
+	caller := auth.CallerFrom(r.Context())
+	if caller == nil {
+		return errNoCaller
 	}
+	info.SetRole(caller.Role)
 	if err := h.refuseKey(r); err != nil {
+		return err
+	}
+	ask, err := h.admit(r, caller)
+	if err != nil {
 		return err
 	}
 	b, err := h.readBatch(w, r)
@@ -91,7 +98,7 @@ func (h *Handler) batch(w http.ResponseWriter, r *http.Request) error {
 	}
 	status, results := http.StatusOK, make([]result, len(requests))
 	if b.Transaction == nil || *b.Transaction {
-		status, err = h.together(r.Context(), requests, results)
+		status, err = h.together(r.Context(), ask, requests, results)
 	} else {
 		h.oneByOne(requests, results)
 	}
@@ -199,9 +206,9 @@ func inOperation(i int, err error) error {
 var errOperation = errors.New("an operation of the batch has failed")
 
 // together runs the operations in one transaction. An error is one that concerns all of them.
-func (h *Handler) together(ctx context.Context, requests []*http.Request, results []result) (status int, err error) {
+func (h *Handler) together(ctx context.Context, ask limit.Ask, requests []*http.Request, results []result) (status int, err error) {
 	failed := -1
-	err = h.db.Batch(ctx, func(b *pg.Batch) error {
+	err = h.db.Batch(ctx, ask, func(b *pg.Batch) error {
 		for i, r := range requests {
 			if r.Body, err = r.GetBody(); err != nil { // it may have been read: the transaction can begin anew
 				return err

@@ -31,6 +31,9 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	info := telemetry.RequestFrom(r.Context())
 	e := apierr.From(err)
 	if e == nil {
+		e = overloaded(err)
+	}
+	if e == nil {
 		e = h.databaseError(r, err)
 	}
 	if e == nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/slipstream-go/slipstream/internal/request"
 	"github.com/slipstream-go/slipstream/internal/schema"
 	"github.com/slipstream-go/slipstream/internal/telemetry"
+	"github.com/slipstream-go/slipstream/limit"
 )
 
 // Options configure a Handler; they are read only after New.
@@ -65,6 +66,14 @@ type Options struct {
 	// Wrote, if not nil, is called after a commit and before its answer with the tables that may have been written; without
 	// any, all may have been.
 	Wrote func(tables ...uint32)
+	// Priority says how important a request is, and the hash of the tenant whose it is, or 0. Without it all are limit.Default.
+	Priority func(*http.Request, *auth.Caller) (limit.Priority, uint64)
+	// Timeout is how long a request may take; 0 is no bound. See exchange.within.
+	Timeout time.Duration
+	// Degradation says what is off under overload.
+	Degradation Degradation
+	// Level, if not nil, is a level of overload besides that of the database: 0 for none, up to 3.
+	Level func() int
 	// PlanCache bounds the memory of the plan cache, in bytes; default 16 MiB, some 8000 plans.
 	PlanCache int
 	Logger    *slog.Logger
@@ -154,16 +163,26 @@ func (h *Handler) serveOn(db runner, held bool, w http.ResponseWriter, r *http.R
 	if catalog == nil {
 		return ErrNoCatalog()
 	}
+	caller := auth.CallerFrom(r.Context())
+	if caller == nil {
+		return errNoCaller
+	}
+	var ask limit.Ask
+	if db == runner(h.db) { // else the batch was let in as a whole
+		var err error
+		if ask, err = h.admit(r, caller); err != nil {
+			return err
+		}
+	}
 	req, err := request.Parse(r.Method, r.URL, r.Header, h.options.Request)
 	if err != nil {
 		return err
 	}
 	x := &exchange{
-		Handler: h, db: db, held: held, w: w, r: r, req: req, info: info, catalog: catalog,
-		caller: auth.CallerFrom(r.Context()),
+		Handler: h, db: db, held: held, w: w, r: r, req: req, info: info, catalog: catalog, caller: caller, ask: ask,
 	}
-	if x.caller == nil {
-		return errNoCaller
+	if err := x.degrade(); err != nil {
+		return err
 	}
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
@@ -188,7 +207,9 @@ type exchange struct {
 	info    *telemetry.Request
 	catalog *Catalog
 	caller  *auth.Caller
+	ask     limit.Ask
 
+	degraded bool   // something was taken from the request, for want of time
 	arrays   bool   // the payload is bound as arrays
 	sent     []byte // the body, as it was sent, where the request is to be done once
 	tx       pg.Tx

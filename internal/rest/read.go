@@ -51,6 +51,10 @@ func (x *exchange) perform() error {
 	x.info.SetRoute(p.route)
 	x.info.SetRole(x.caller.Role)
 	x.info.MarkTiming(telemetry.PhasePlan)
+	if err := x.refuseStream(p); err != nil {
+		return err
+	}
+	defer x.within(p)()
 	x.begin(p)
 
 	a := answerPool.Get().(*answer)
@@ -65,10 +69,10 @@ func (x *exchange) perform() error {
 	switch {
 	case p.writes:
 		return a.transact()
-	case p.Format == plan.CSVRows || p.Format == plan.NDJSONRows:
+	case p.streams():
 		return a.stream()
 	}
-	if f := cache.FillFrom(x.r.Context()); f != nil && p.Fill != nil && p.Fill.Because == "" {
+	if f := cache.FillFrom(x.r.Context()); f != nil && p.Fill != nil && p.Fill.Because == "" && !x.degraded {
 		err = a.fill(f, key)
 	} else {
 		err = a.readPlain()

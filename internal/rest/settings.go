@@ -13,6 +13,7 @@ import (
 // begin fills in the transaction that a plan runs in.
 func (x *exchange) begin(p *planned) {
 	x.transaction(&x.tx, x.settings[:0], x.r, x.caller, x.catalog, x.req.Schema)
+	x.tx.Ask = x.ask
 	tx := &x.tx
 	if tz := x.req.Prefer.Timezone; tz != "" {
 		tx.Settings = append(tx.Settings, pg.Setting{Name: "timezone", Value: tz})
@@ -52,6 +53,7 @@ func (h *Handler) Tx(r *http.Request) (*pg.Tx, error) {
 	tx := new(pg.Tx)
 	h.transaction(tx, nil, r, caller, catalog, h.options.Request.Schemas[0])
 	tx.Settings = append(tx.Settings, h.options.AppSettings...)
+	tx.Ask = h.ask(r, caller, ClassOwn)
 	return tx, nil
 }
 

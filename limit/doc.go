@@ -1,0 +1,20 @@
+// Package limit keeps an upstream, such as a pool of database connections or a service, from being asked for more than it
+// can do, and decides who is served when not all can be. It knows neither HTTP nor SQL.
+//
+// A Limiter is the only queue before one upstream. Where it has room, that costs well below a microsecond, and no
+// allocation:
+//
+//	permit, _, err := limiter.Acquire(ctx, limit.Ask{Priority: limit.Priority{Tier: limit.Default}})
+//	... // err is a *limit.ShedError: answer "try again later"; else do the work
+//	permit.Release(limit.Outcome{Took: took, Shape: shape})
+//
+// How much may be under way, it learns from how much slower the work becomes: see Baseline. Who waits is served by tier,
+// the newest first under overload, and is told early when his turn will not come in time. Kinds of work have shares of
+// their own, so that none crowds out another, and may borrow what others leave.
+//
+// A Throttle is for an upstream that refuses: it spares it most of the requests that would fail.
+//
+// It does not retry, does not measure time for others, and shares nothing between processes.
+//
+// It imports no package of this module. Imported by pg, rest, edge, gateway and the root package, and by Go programs.
+package limit

@@ -1,0 +1,63 @@
+package slipstream
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/slipstream-go/slipstream/internal/auth"
+	"github.com/slipstream-go/slipstream/internal/pg"
+	"github.com/slipstream-go/slipstream/internal/priority"
+	"github.com/slipstream-go/slipstream/internal/rest"
+	"github.com/slipstream-go/slipstream/internal/telemetry"
+	"github.com/slipstream-go/slipstream/limit"
+)
+
+// overload says how the data API deals with more requests than can be served.
+func (c Config) overload(o *rest.Options) error {
+	rules, err := priority.New(priority.Options{Routes: c.Priorities, Claim: c.PriorityClaim, Tenant: c.TenantClaim})
+	if err != nil {
+		return fmt.Errorf("priorities: %w", err)
+	}
+	o.Priority = func(r *http.Request, caller *auth.Caller) (limit.Priority, uint64) {
+		return rules.Of(r, caller, time.Now())
+	}
+	o.Timeout = c.RequestTimeout
+	if o.Degradation, err = rest.ParseDegradation(c.Degrade); err != nil {
+		return fmt.Errorf("degrade: %w", err)
+	}
+	return nil
+}
+
+// watchLimiters has what requests wait for among the metrics.
+func (s *Server) watchLimiters() error {
+	err := s.metrics.WatchLimiters(func() []telemetry.LimiterStats {
+		all := []telemetry.LimiterStats{limiterStats("primary", s.db)}
+		if s.caching != nil {
+			for _, b := range s.caching.standbys.all {
+				all = append(all, limiterStats(b.name, b.db))
+			}
+		}
+		return all
+	})
+	if err != nil {
+		return fmt.Errorf("metrics: %w", err)
+	}
+	return nil
+}
+
+func limiterStats(upstream string, db *pg.DB) telemetry.LimiterStats {
+	l := db.Limiter()
+	s := l.Stats()
+	out := telemetry.LimiterStats{Upstream: upstream, Level: l.Level(), Admitted: 1}
+	for _, c := range s.Classes {
+		out.Admitted = min(out.Admitted, c.Admitted)
+		out.Classes = append(out.Classes, telemetry.ClassStats{Name: c.Name, Limit: c.Limit, InFlight: c.InFlight, Queued: c.Queued})
+	}
+	for t := limit.Critical; t <= limit.Background; t++ {
+		for r := limit.LowPriority; r <= limit.WaitOver; r++ {
+			out.Sheds = append(out.Sheds, telemetry.ShedStats{Tier: t.String(), Reason: r.String(), Count: s.Shed(t, r)})
+		}
+	}
+	return out
+}
