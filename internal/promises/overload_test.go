@@ -109,4 +109,9 @@ func shares(tally *tiers.Tally) (text string) {
 func rounded(d time.Duration) time.Duration { return d.Round(10 * time.Microsecond) }
 
 // prioritized has the server know which tier a path is of.
-func prioritized(s *site) {}
+func prioritized(s *site) {
+	s.config.Priorities = map[string]string{}
+	for _, r := range ranking() {
+		s.config.Priorities["crowd_"+r.tier+"*"] = r.tier
+	}
+}
