@@ -36,14 +36,16 @@ type admission struct {
 	arrivals [levels]float32 // of about the last ten intervals, older ones counting less
 }
 
-// gain is how much more than can be served is admitted while nobody waits.
-const gain = 0.1
-
-// probe is by how much capacity is taken to be more for each Options.Interval in which the queue ran empty under overload.
-const probe = 0.01
-
-// calm is for how many intervals an overload lasts on without a standing queue.
-const calm = 10
+const (
+	// gain is how much more than can be served is admitted while nobody waits, and less while the wait is twice the target.
+	gain = 0.1
+	// probe is by how much more capacity is taken to be for each Options.Interval in which the queue ran empty under overload.
+	probe = 0.01
+	// calm is for how many intervals an overload lasts on without a standing queue.
+	calm = 10
+	// longest is the most that the target is stretched to, in targets.
+	longest = 50
+)
 
 func newAdmission(target, interval time.Duration) admission {
 	return admission{target: target, interval: interval, share: 1, level: levels - 1, part: 1}
@@ -53,7 +55,7 @@ func (a *admission) overloaded(now time.Duration) bool { return now < a.until }
 
 // patience is the target for work that takes so many nanoseconds. To wait for as long as the work itself takes is no overload.
 func (a *admission) patience(work float64) time.Duration {
-	return max(a.target, min(time.Duration(work), 50*a.target))
+	return max(a.target, min(time.Duration(work), longest*a.target))
 }
 
 // arrive counts an arrival, and reports whether it is refused.
@@ -112,8 +114,8 @@ func (a *admission) measure(seconds float64, now time.Duration) {
 		a.capacity += (float64(a.served)/stood - a.capacity) / 8
 	case a.overloaded(now) && a.busy:
 		a.capacity *= math.Pow(1+probe, seconds/a.interval.Seconds())
-	case a.overloaded(now): // the upstream has recovered
-		a.capacity *= math.Pow(1+gain, seconds/a.interval.Seconds())
+	case a.overloaded(now): // permits were left over: it has recovered
+		a.capacity = min(2*a.capacity, max(a.capacity, a.offered))
 	default:
 		a.capacity = max(a.capacity, float64(a.served)/seconds)
 	}
@@ -123,7 +125,7 @@ func (a *admission) measure(seconds float64, now time.Duration) {
 // targets, the time that has passed in intervals of Options.
 func (a *admission) control(wait, passed float64, overloaded bool) {
 	if overloaded {
-		a.share = a.capacity / a.offered * (1 + gain*(1-min(wait, 2)))
+		a.share = a.capacity / max(a.offered, math.SmallestNonzeroFloat64) * (1 + gain*(1-min(wait, 2)))
 	} else {
 		a.share *= math.Pow(1+gain, passed)
 	}

@@ -2,6 +2,7 @@ package limit_test
 
 import (
 	"context"
+	"runtime"
 	"testing"
 	"time"
 
@@ -52,6 +53,25 @@ func BenchmarkAcquireParallel(b *testing.B) {
 				b.Error(err)
 				return
 			}
+		}
+	})
+}
+
+// BenchmarkAcquireCrowd has four times as many callers as permits; nobody works.
+func BenchmarkAcquireCrowd(b *testing.B) {
+	l := limit.New(limit.Options{Max: 8, Target: time.Hour})
+	shape := new(limit.Baseline)
+	b.ReportAllocs()
+	b.SetParallelism(16) // times two processors, on the machine that this was made on
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			p, _, err := l.Acquire(context.Background(), ordinary)
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			runtime.Gosched()
+			p.Release(limit.Outcome{Took: time.Millisecond, Shape: shape})
 		}
 	})
 }

@@ -36,7 +36,8 @@ func (c *class) wait(n int) time.Duration {
 	return time.Duration(float64(n) / max(c.admission.capacity, 1) * float64(time.Second))
 }
 
-// lifo tells whether the newest is served first: when the oldest cannot be in time, all would be late if it were next.
+// lifo tells whether the newest is served first: in so long a queue the oldest is late already, and to go by age would make
+// all of them late.
 func (c *class) lifo(now time.Duration) bool {
 	return c.overloaded(now) && c.wait(c.queue.length) > 2*c.patience()
 }

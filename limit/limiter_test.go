@@ -189,6 +189,34 @@ func TestAClassFindsItsShare(t *testing.T) {
 	})
 }
 
+func TestBetterTiersBorrowFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := limit.New(limit.Options{Max: 4, Classes: []limit.Class{{Name: "a", Share: 0.25}, {Name: "b", Share: 0.25}, {Name: "c", Share: 0.5}}})
+		a, b := ordinary, limit.Ask{Class: 1, Priority: limit.Priority{Tier: limit.Critical}}
+		p := acquire(t, l, a)
+		for _, other := range []limit.Ask{a, b, b} {
+			acquire(t, l, other)
+		}
+		hasLess, isBetter := begin(t.Context(), l, a), begin(t.Context(), l, b)
+		p.Release(limit.Outcome{})
+		synctest.Wait()
+		if !isBetter.over || hasLess.over {
+			t.Error("the better one is not next")
+		}
+	})
+}
+
+func TestAShareIsUsedToTheLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := limit.New(limit.Options{Max: 10, Classes: []limit.Class{{Name: "most", Share: 0.9}, {Name: "a", Share: 0.05}, {Name: "b", Share: 0.05}}})
+		for range 9 {
+			if ninth := begin(t.Context(), l, ordinary); !ninth.over {
+				t.Fatal("a permit of its own share is kept from it")
+			}
+		}
+	})
+}
+
 func TestOneTenantLeavesRoomForOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := limit.New(limit.Options{Max: 4})

@@ -35,6 +35,10 @@ func (p Priority) level() int {
 	return int(min(p.Tier, Background))*cohorts + int(p.Cohort%cohorts)
 }
 
+func priorityOf(level int) Priority {
+	return Priority{Tier(level / cohorts), uint8(level % cohorts)}
+}
+
 // CohortOf gives a tenant another cohort every hour, so that nobody is always the first to be shed. All instances of a
 // service agree on it.
 func CohortOf(tenant string, at time.Time) uint8 {

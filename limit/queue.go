@@ -46,8 +46,7 @@ func (q *queue) remove(w *Waiter) {
 	q.length--
 }
 
-// first is whose turn it is: the oldest, or the newest with lifo. Under overload the newest can still be served in time;
-// to go by age would make all of them late.
+// first is whose turn it is: the oldest, or the newest with lifo.
 func (l *list) first(lifo bool) *Waiter {
 	if lifo {
 		return l.newest

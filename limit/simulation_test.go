@@ -61,7 +61,7 @@ type load struct {
 	limiter  *limit.Limiter
 	upstream *upstream
 	shapes   []shape
-	patience time.Duration // of clients, and of the upstream
+	patience time.Duration // of clients, and the longest that work may take
 	random   *rand.Rand
 
 	all  sync.WaitGroup
@@ -146,9 +146,9 @@ func (d *load) request(priority limit.Priority, s shape) {
 	p, _, r.err = d.limiter.Acquire(ctx, limit.Ask{Priority: priority, Shape: s.baseline})
 	r.wait = time.Since(r.due)
 	if r.err == nil {
-		d.upstream.do(s.work)
+		d.upstream.do(min(s.work, d.patience))
 		o := limit.Outcome{Took: time.Since(r.due) - r.wait, Shape: s.baseline}
-		if o.Took > d.patience {
+		if o.Took >= d.patience {
 			o.Failed = limit.TimedOut
 			r.err = context.DeadlineExceeded
 		}

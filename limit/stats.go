@@ -18,7 +18,8 @@ type ClassStats struct {
 	InFlight   int
 	Queued     int
 	Overloaded bool
-	Admitted   float64 // the share of arrivals that are admitted; 1: all
+	Admitted   float64  // the share of arrivals that are admitted; 1: all
+	Threshold  Priority // the worst of which any are
 }
 
 // Overloaded tells whether any class is.
@@ -43,9 +44,12 @@ func (l *Limiter) Stats() Stats {
 	s.Classes = make([]ClassStats, len(l.classes))
 	for i := range l.classes {
 		c := &l.classes[i]
+		if !l.options.Fixed {
+			c.tick(now) // nobody may have come for long
+		}
 		s.Classes[i] = ClassStats{
 			Name: l.options.Classes[i].Name, Limit: c.vegas.most(), InFlight: c.inFlight, Queued: c.queue.length,
-			Overloaded: c.overloaded(now), Admitted: c.admission.share,
+			Overloaded: c.overloaded(now), Admitted: c.admission.share, Threshold: priorityOf(c.admission.level),
 		}
 	}
 	return s

@@ -49,7 +49,8 @@ type vegas struct {
 }
 
 func newVegas(least, most int) vegas {
-	return vegas{min: float64(least), max: float64(most), limit: float64(most), before: float64(most), spread: slower}
+	limit := float64(most)
+	return vegas{min: float64(least), max: limit, limit: limit, before: limit, spread: slower, cut: -leastWindow}
 }
 
 func (v *vegas) most() int { return int(v.limit) }
@@ -169,7 +170,7 @@ type trend struct {
 const (
 	trendLength = 50
 	trendWarmup = 20
-	// clearly negative is a correlation that chance makes of 20 windows of steady load one time in a hundred.
+	// clearlyNegative is a correlation that chance makes of 20 windows of steady load one time in a hundred.
 	clearlyNegative = -0.5
 )
 

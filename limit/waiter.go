@@ -59,7 +59,8 @@ func (w *Waiter) end() {
 // Board takes waiters with riders that match out of the queue, best first, as many as dst has room for, and of half the
 // queue at most if half is set; it appends them to dst. None of them leaves before Depart. Match must not call the limiter.
 //
-// Each is to get its result by Pass; until then its Acquire waits, unless its context ends and it does not stay.
+// Each is to get its result by Pass; until then its Acquire waits, unless its context ends after Depart, and it does not
+// stay. For those who stay, Depart is not needed.
 func (l *Limiter) Board(dst []*Waiter, half bool, match func(rider any) bool) []*Waiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -88,7 +89,7 @@ func (l *Limiter) Board(dst []*Waiter, half bool, match func(rider any) bool) []
 	return dst
 }
 
-// Depart lets those leave again that Board has taken.
+// Depart lets those leave again that Board has taken. It comes before Pass.
 func (l *Limiter) Depart(taken []*Waiter) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

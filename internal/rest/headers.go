@@ -73,6 +73,9 @@ func (a *answer) applied() string {
 	if a.options.TxOverride {
 		p.Tx = a.req.Prefer.Tx
 	}
+	if !a.plan.streams() {
+		p.Wait = a.req.Prefer.Wait
+	}
 	if a.plan.write != nil {
 		a.appliedToWrite(&p)
 	}

@@ -75,7 +75,7 @@ func (a *answer) transact() error {
 		return true, nil
 	}
 	var sink pg.Sink = a
-	main := pg.Statement{SQL: a.plan.SQL, Args: a.args, Formats: a.plan.formats(), Group: a.group()}
+	main := pg.Statement{SQL: a.plan.SQL, Args: a.args, Formats: a.plan.formats(), Group: a.group(), Pace: &a.plan.pace}
 	if a.plan.Format == plan.CSVRows || a.plan.Format == plan.NDJSONRows {
 		// Nothing may be sent before the commit: the rows are collected.
 		sink = &streamer{answer: a, held: true}
