@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,7 +39,23 @@ func (o overloaded) lasted() time.Duration { return o.load.Phases[overloadPhase]
 // sentence is about all tiers.
 func (o overloaded) sentence() string {
 	peak, held := o.tally.Goodput(peakPhase), o.tally.Goodput(overloadPhase)
-	return fmt.Sprintf("%s/s at the peak, %s/s in the overload (%s %%); %s.", thousands(peak), thousands(held), fixed(100*held/peak, 0), o.recovered())
+	text := fmt.Sprintf("%s/s at the peak, %s/s in the overload (%s %%); %s.", thousands(peak), thousands(held), fixed(100*held/peak, 0), o.recovered())
+	if kinds := o.lost(); kinds != "" {
+		text += " Lost: " + kinds + "."
+	}
+	return text
+}
+
+// lost says in which ways requests of the overload were neither answered nor refused.
+func (o overloaded) lost() string {
+	var kinds []string
+	errors := o.result.Phases[overloadPhase].Errors
+	for _, kind := range slices.Sorted(maps.Keys(errors)) {
+		if kind != "status 503" {
+			kinds = append(kinds, fmt.Sprintf("%s %s", thousands(float64(errors[kind])), kind))
+		}
+	}
+	return strings.Join(kinds, ", ")
 }
 
 func (o overloaded) recovered() string {
@@ -78,7 +96,8 @@ func (o overloaded) targets() []target {
 	t := o.tally
 	share := t.Goodput(overloadPhase) / t.Goodput(peakPhase)
 	critical, calm := tiers.Quantile(t.Of(overloadPhase, 0).Right, 0.99), tiers.Quantile(t.Of(normalPhase, 0).Right, 0.99)
-	refused := tiers.Quantile(t.All(overloadPhase).Refused, 0.99)
+	refusals := t.All(overloadPhase).Refused
+	refused := tiers.Quantile(refusals, 0.99)
 	disorder := t.Disorder(overloadPhase)
 	after, recovered := t.Recovery(afterPhase)
 	return []target{
@@ -87,7 +106,7 @@ func (o overloaded) targets() []target {
 			fmt.Sprintf("p99 of the critical tier < %.0f × its p99 in normal times", mostCriticalRise),
 			fmt.Sprintf("%s ms, %s ×", milliseconds(critical), fixed(critical.Seconds()/calm.Seconds(), 2)), critical.Seconds() < mostCriticalRise*calm.Seconds(),
 		},
-		{fmt.Sprintf("p99 of refusals < %v", mostRefusal), milliseconds(refused) + " ms", refused < mostRefusal},
+		{fmt.Sprintf("p99 of refusals < %v", mostRefusal), fmt.Sprintf("%s ms (p50 %s)", milliseconds(refused), milliseconds(tiers.Quantile(refusals, 0.5))), refused < mostRefusal},
 		{
 			fmt.Sprintf("no tier is answered more rarely than a less important one, by more than %.0f %%", 100*mostDisorder),
 			fixed(100*disorder, 1) + " %", disorder <= mostDisorder,

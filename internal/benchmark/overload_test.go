@@ -50,7 +50,7 @@ func outcomes(t *testing.T, change func(phase int, group string, i int, o *loadt
 			}
 		}
 	}
-	return overloaded{protected: true, load: l, tally: count}
+	return overloaded{protected: true, load: l, tally: count, result: &loadtest.Result{Phases: make([]loadtest.PhaseRow, len(l.Phases))}}
 }
 
 func TestOverloadReportTellsWhatIsMissed(t *testing.T) {
