@@ -50,6 +50,7 @@ func limiterStats(upstream string, db *pg.DB) telemetry.LimiterStats {
 	l := db.Limiter()
 	s := l.Stats()
 	out := telemetry.LimiterStats{Upstream: upstream, Level: l.Level(), Admitted: 1}
+	out.Throttled, out.Refusals = db.Throttled()
 	for _, c := range s.Classes {
 		out.Admitted = min(out.Admitted, c.Admitted)
 		out.Classes = append(out.Classes, telemetry.ClassStats{Name: c.Name, Limit: c.Limit, InFlight: c.InFlight, Queued: c.Queued})

@@ -201,3 +201,21 @@ func TestHitsNeedNoPermit(t *testing.T) {
 		}
 	})
 }
+
+// What is refused under overload is answered as it was, where that is allowed.
+func TestStaleAnswersUnderOverload(t *testing.T) {
+	s := serve(t, overloadTables, modeTTL, func(c *slipstream.Config) {
+		c.Priorities = map[string]string{"item": "background", "work": "background"}
+		c.Relations = map[string]slipstream.RelationGuards{
+			"item": {Cache: new("ttl"), CacheTTL: new(time.Millisecond), CacheStaleIfError: new(time.Hour)},
+		}
+	})
+	s.get("/item").check(t, 200, "*")
+	s.overload("/work", func(refused func() int) {
+		eventually(t, "an old answer is served", func() bool {
+			a := s.get("/item")
+			a.check(t, 200, "*")
+			return strings.Contains(a.Header.Get("Cache-Status"), "fwd=stale; fwd-status=503")
+		})
+	})
+}

@@ -73,12 +73,12 @@ var own = map[string]int{
 	"SLIP500":  http.StatusInternalServerError,         // unclassified; the log has the cause
 }
 
-// Unavailable reports whether a code says that the database, or the way to it, has failed: the same request may succeed
+// Unavailable reports whether a code says that the database, or the way to it, has failed or has more to do than it can: the same request may succeed
 // later. 53 is insufficient_resources, 57P operator_intervention
 // (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 func Unavailable(code string) bool {
 	switch code {
-	case "PGRST000", "PGRST001", "PGRST002", "PGRST003":
+	case "PGRST000", "PGRST001", "PGRST002", "PGRST003", "SLIP200", "SLIP201", "SLIP202", "SLIP203", "SLIP220", "SLIP221":
 		return true
 	}
 	return len(code) == 5 && (strings.HasPrefix(code, "08") || strings.HasPrefix(code, "53") || strings.HasPrefix(code, "57P"))

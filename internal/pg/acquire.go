@@ -3,6 +3,7 @@ package pg
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -85,6 +86,16 @@ func timedOut(err error) bool {
 	}
 	var answered *Error
 	return errors.As(err, &answered) && answered.Code == "57014"
+}
+
+// fails tells errors by which a server says that it cannot work: insufficient_resources, system_error and internal_error. A
+// server that is not there is the gate's business, and what is wrong with a statement is none of the server's.
+func fails(err error) bool {
+	if err == nil {
+		return false
+	}
+	var answered *Error
+	return errors.As(err, &answered) && (strings.HasPrefix(answered.Code, "53") || strings.HasPrefix(answered.Code, "58") || strings.HasPrefix(answered.Code, "XX"))
 }
 
 // tooMany tells too_many_connections and out_of_memory.

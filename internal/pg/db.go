@@ -79,6 +79,9 @@ type DB struct {
 	// limiter is the only queue: who has a permit finds a connection.
 	limiter  *limit.Limiter
 	timeouts atomic.Int64 // of who gave up waiting
+	// throttle refuses part of the requests while the server cannot do most of them.
+	throttle  limit.Throttle
+	throttled atomic.Uint64
 	// generation of the connections: it ends with the loss of one of them.
 	generation atomic.Uint64
 	// imitated are the settings of a standby's connections: see Imitate.
@@ -145,6 +148,14 @@ const mostWaiting = 100_000
 
 // Limiter is what requests wait at.
 func (db *DB) Limiter() *limit.Limiter { return db.limiter }
+
+// Throttled is the share of requests that are refused with ErrThrottled, and how many were since the start.
+func (db *DB) Throttled() (share float64, refused uint64) {
+	return db.throttle.Stats().Refusal, db.throttled.Load()
+}
+
+// protected tells whether requests may be refused for the server's sake.
+func (db *DB) protected() bool { return len(db.options.Classes) > 0 }
 
 // Run makes the pool usable until ctx is done, then closes it and waits for the connections in use.
 func (db *DB) Run(ctx context.Context) error {

@@ -33,6 +33,13 @@ func (db *DB) Read(ctx context.Context, tx *Tx, statements []Statement, sink Sin
 
 // do runs the statements of a Read, or where there is a decide, of a Write.
 func (db *DB) do(ctx context.Context, tx *Tx, statements []Statement, sink Sink, decide Decide) (err error) {
+	if db.protected() {
+		if !db.throttle.Allow() {
+			db.throttled.Add(1)
+			return ErrThrottled
+		}
+		defer func() { db.throttle.Done(!fails(err)) }()
+	}
 	if db.options.Trace != nil && len(statements) > 0 {
 		var end func(error)
 		ctx, end = db.options.Trace(ctx, statements[0].SQL)
