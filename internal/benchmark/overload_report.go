@@ -58,8 +58,13 @@ func (o overloaded) lost() string {
 	return strings.Join(kinds, ", ")
 }
 
+// recovery is how long it took after the overload until answers were right, and took at most twice as long as in normal times (p99).
+func (o overloaded) recovery() (time.Duration, bool) {
+	return o.tally.Recovery(afterPhase, 2*tiers.Quantile(o.tally.All(normalPhase).Right, 0.99))
+}
+
 func (o overloaded) recovered() string {
-	after, ok := o.tally.Recovery(afterPhase)
+	after, ok := o.recovery()
 	if !ok {
 		return "not normal again until the end"
 	}
@@ -99,7 +104,7 @@ func (o overloaded) targets() []target {
 	refusals := t.All(overloadPhase).Refused
 	refused := tiers.Quantile(refusals, 0.99)
 	disorder := t.Disorder(overloadPhase)
-	after, recovered := t.Recovery(afterPhase)
+	after, recovered := o.recovery()
 	return []target{
 		{fmt.Sprintf("goodput ≥ %.0f %% of the peak", 100*leastGoodput), fixed(100*share, 1) + " %", share >= leastGoodput},
 		{

@@ -13,6 +13,7 @@ import (
 
 	"github.com/slipstream-go/slipstream/internal/devdb"
 	"github.com/slipstream-go/slipstream/internal/loadtest"
+	"github.com/slipstream-go/slipstream/internal/loadtest/tiers"
 	"github.com/slipstream-go/slipstream/internal/pgtest"
 )
 
@@ -45,7 +46,7 @@ func TestStall(t *testing.T) {
 		wrong++
 		t.Errorf("%d requests became %d statements", sent, ran)
 	}
-	normal, ok := tally.Recovery(2)
+	normal, ok := tally.Recovery(2, 2*tiers.Quantile(tally.All(0).Right, 0.99))
 	normal += calm + stall - resumed
 	if full() && (!ok || normal > 2*time.Second) {
 		wrong++

@@ -93,7 +93,7 @@ func overloadTimes(t *testing.T, tally *tiers.Tally) (wrong int) {
 	missed(goodput < 0.9*peak, "%.0f right answers a second, at the peak %.0f", goodput, peak)
 	refused := tiers.Quantile(tally.All(overloadPhase).Refused, 0.99)
 	missed(refused >= 5*time.Millisecond, "refusals took %v (p99)", refused)
-	after, ok := tally.Recovery(afterPhase)
+	after, ok := tally.Recovery(afterPhase, 2*tiers.Quantile(tally.All(normalPhase).Right, 0.99))
 	missed(!ok || after > 2*time.Second, "normal again after %v (%v)", after, ok)
 	return wrong
 }

@@ -36,11 +36,11 @@ type Count struct {
 	Right, Refused *hdrhistogram.Histogram
 }
 
-// verdict is whether a request was answered right.
+// verdict is what became of a request.
 type verdict struct {
-	due   time.Duration
-	tier  int
-	right bool
+	due, took time.Duration
+	tier      int
+	right     bool
 }
 
 // New is a tally of a load that has a source and phases.
@@ -74,7 +74,7 @@ func (t *Tally) Add(o loadtest.Outcome) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	tier := t.tierOf[o.Shape]
-	t.verdicts = append(t.verdicts, verdict{o.Due, tier, o.Problem == ""})
+	t.verdicts = append(t.verdicts, verdict{o.Due, o.Done - o.Due, tier, o.Problem == ""})
 	c := &t.counts[t.phaseAt(o.Due)][tier]
 	c.Sent++
 	switch o.Problem {
@@ -124,14 +124,14 @@ func Quantile(h *hdrhistogram.Histogram, q float64) time.Duration {
 	return time.Duration(h.ValueAtQuantile(100*q)) * time.Microsecond
 }
 
-// Recovery is how long after a phase's beginning requests were due from which on, until its end, 99 % were answered right; false if
-// that never was.
-func (t *Tally) Recovery(phase int) (time.Duration, bool) {
+// Recovery is how long after a phase's beginning requests were due from which on, until its end, 99 % were answered right and within a
+// time; false if that never was.
+func (t *Tally) Recovery(phase int, within time.Duration) (time.Duration, bool) {
 	list := t.during(phase)
 	slices.SortFunc(list, func(a, b verdict) int { return cmp.Compare(a.due, b.due) })
 	wrong, from, found := 0, time.Duration(0), false
 	for i, v := range slices.Backward(list) {
-		if !v.right {
+		if !v.right || v.took > within {
 			wrong++
 		}
 		if 100*wrong <= len(list)-i {

@@ -60,17 +60,22 @@ func TestTally(t *testing.T) {
 func TestRecovery(t *testing.T) {
 	c := tiers.New(load())
 	for i := range 400 {
-		problem := ""
-		if i < 100 || i == 300 {
+		problem, took := "", ms
+		switch {
+		case i < 100 || i == 300:
 			problem = "timeout"
+		case i < 150:
+			took = 200 * ms
 		}
-		c.Add(outcome(i%2, 2*time.Second+time.Duration(i)*10*ms, ms, problem))
+		c.Add(outcome(i%2, 2*time.Second+time.Duration(i)*10*ms, took, problem))
 	}
-	// From the 99th request on, 3 of 302 are wrong.
-	if got, ok := c.Recovery(1); !ok || got != 980*ms {
-		t.Errorf("normal after %v, %v", got, ok)
+	// From the 99th request on, 3 of 302 are wrong; from the 149th on, 2 of 251 are wrong or late.
+	for within, want := range map[time.Duration]time.Duration{200 * ms: 980 * ms, 199 * ms: 1490 * ms} {
+		if got, ok := c.Recovery(1, within); !ok || got != want {
+			t.Errorf("normal after %v (%v), want %v", got, ok, want)
+		}
 	}
-	if _, ok := c.Recovery(0); ok {
+	if _, ok := c.Recovery(0, time.Hour); ok {
 		t.Error("normal without a request")
 	}
 }
