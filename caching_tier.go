@@ -63,7 +63,8 @@ func (k *caching) namespace(cfg Config) func() httpcache.Namespace {
 // ownOptions begin the names of options that have no influence on answers to those who may have them.
 var ownOptions = [...]string{
 	"db-uri", "db-pool", "db-channel", "db-prepared-statements", "jwt-", "cursor-secret", "server-", "admin-server-",
-	"overload-protection", "priorit", "tenant-claim", "request-timeout", "degrade", "db-replicas", "cache-mode", "cache-memory", "cache-db-uri", "cache-status", "cache-slots", "cache-purge-", "redis-url", "log-", "access-log", "otlp-",
+	"overload-protection", "priorit", "tenant-claim", "request-timeout", "degrade", "limits",
+	"db-replicas", "cache-mode", "cache-memory", "cache-db-uri", "cache-status", "cache-slots", "cache-purge-", "redis-url", "log-", "access-log", "otlp-",
 }
 
 // answersDigest is a hash of all options but those. What the login role and the settings in db-uri do is in digestOf.

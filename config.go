@@ -136,9 +136,28 @@ type Config struct {
 	RequestTimeout time.Duration
 	// Degrade are the levels of overload from which features are off.
 	Degrade map[string]string
+	// Connections and memory.
+
+	ServerMaxConnections      int           // default by the limit of open files, at most 100,000
+	ServerMaxConnectionsPerIP int           // default half of that
+	DisableHTTP2              bool          // HTTP/1.1 only
+	ServerDrainDelay          time.Duration // still accepting connections, default 0
+	BufferMemory              int64         // bytes of bodies and answers under way, default a quarter of the process's memory
+	DisableMemoryGuard        bool          // do not watch the memory
 
 	// Relations are the guards of relations, by schema.name, by name in any exposed schema, or * for all of them.
 	Relations map[string]RelationGuards
+
+	// Rate limits.
+
+	Limits           []RateLimit   // policies; none by default
+	LimitsStore      string        // auto (default: shared where there is a RedisURL) or local
+	LimitsAway       string        // what is done while Redis is away: share (default), whole or refuse
+	LimitsTimeout    time.Duration // for Redis, default 25 ms
+	LimitsIPv6Prefix int           // bits by which addresses of IPv6 count as one, default 64
+	// ServerTrustedProxies are addresses, networks or unix: proxies that are believed about their clients' addresses.
+	ServerTrustedProxies []string
+	ServerTrustedHeader  string // where they say them, default X-Forwarded-For
 
 	// Cache.
 

@@ -11,6 +11,7 @@ import (
 const (
 	appSettings     = "app.settings"
 	relationsOption = "relations"
+	limitsOption    = "limits"
 )
 
 // names resolves what users call an option to the option's name.

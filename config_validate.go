@@ -50,6 +50,10 @@ func (c Config) conflicts() []error {
 	}
 	add("cache-purge-url", c.checkPurging())
 	add("cache-purge-header", checkHeader(c.CachePurgeHeader))
+	add(limitsOption, c.checkLimits())
+	add("limits-ipv6-prefix", c.checkIPv6Prefix())
+	add("server-trusted-proxies", c.checkProxies())
+	add("server-trusted-header", checkHeader(c.ServerTrustedHeader))
 	add("server-host", checkHost(c.ServerHost))
 	add("admin-server-host", checkHost(c.AdminServerHost))
 	add("admin-server-port", c.checkAdminPort())

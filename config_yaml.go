@@ -85,7 +85,22 @@ func (f *fileReader) entry(e *ast.MappingValueNode) {
 			return
 		}
 	}
+	if _, ok := scalarText(e.Value); a.name == limitsOption && !ok {
+		f.limits(a, e.Value)
+		return
+	}
 	f.assignNode(a, e.Value)
+}
+
+// limits reads policies, whose problems have places of their own.
+func (f *fileReader) limits(a assignment, n ast.Node) {
+	r := limitReader{at: func(n ast.Node) string { return f.at(n.GetToken()) }}
+	r.read(n)
+	f.problems = append(f.problems, r.problems...)
+	if len(r.problems) == 0 {
+		a.text = limits{&r.entries}.String()
+		f.assign(a)
+	}
 }
 
 // relations reads the guards of relations, whose problems have places of their own.

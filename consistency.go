@@ -9,6 +9,7 @@ import (
 
 	"github.com/slipstream-go/slipstream/internal/httpcache"
 	"github.com/slipstream-go/slipstream/internal/pg"
+	"github.com/slipstream-go/slipstream/internal/ratelimit"
 	"github.com/slipstream-go/slipstream/internal/writetoken"
 )
 
@@ -79,11 +80,14 @@ func (c *commits) token(key writetoken.Key) string {
 }
 
 // exposed are the header fields that programs in browsers may read, besides PostgREST's.
-func (v *serving) exposed() []string {
-	if v.tokenKey == nil {
-		return nil
+func (v *serving) exposed() (fields []string) {
+	if v.tokenKey != nil {
+		fields = append(fields, writetoken.Header)
 	}
-	return []string{writetoken.Header}
+	if v.limits != nil {
+		fields = append(fields, ratelimit.Fields()...)
+	}
+	return fields
 }
 
 // withToken has next answer, and adds the token of what it commits.

@@ -114,6 +114,12 @@ func (s *Server) support(ctx context.Context, wg *sync.WaitGroup) {
 	if s.caching != nil && s.caching.tier != nil {
 		wg.Go(func() { s.caching.tier.Run(ctx) })
 	}
+	if s.limiting.shared != nil {
+		wg.Go(func() { s.countInstances(ctx) })
+	}
+	if !s.current.Load().config.DisableMemoryGuard {
+		wg.Go(func() { s.memory.Run(ctx) })
+	}
 	wg.Go(func() { s.keepKeys(ctx) })
 	wg.Go(func() { s.keepCatalog(ctx) })
 	if s.caching != nil {

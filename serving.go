@@ -15,6 +15,7 @@ import (
 	"github.com/slipstream-go/slipstream/internal/openapi"
 	"github.com/slipstream-go/slipstream/internal/pg"
 	"github.com/slipstream-go/slipstream/internal/plan"
+	"github.com/slipstream-go/slipstream/internal/ratelimit"
 	"github.com/slipstream-go/slipstream/internal/request"
 	"github.com/slipstream-go/slipstream/internal/rest"
 	"github.com/slipstream-go/slipstream/internal/schema"
@@ -31,6 +32,7 @@ type serving struct {
 	data       *rest.Handler
 	tokenKey   writetoken.Key     // nil where answers have no tokens
 	cache      *httpcache.Handler // before data; nil when off
+	limits     *ratelimit.Limits  // nil without any
 	handler    http.Handler
 }
 
@@ -47,11 +49,13 @@ func (s *Server) serve(cfg Config, previous *serving) (*serving, error) {
 	if previous != nil {
 		verifier.TakeKeys(previous.verifier)
 	}
-	options, err := cfg.rest(s)
+	next := &serving{config: cfg, verifier: verifier, limits: s.limit(cfg, previous), tokenKey: cfg.consistencyKey()}
+	data, err := cfg.rest(s)
 	if err != nil {
 		return nil, err
 	}
-	next := &serving{config: cfg, verifier: verifier, data: rest.New(options, s.db, s.catalog.Load), tokenKey: cfg.consistencyKey()}
+	data.AdmitBatch = next.limits.Operations
+	next.data = rest.New(data, s.db, s.catalog.Load)
 	if s.caching != nil {
 		next.cache = s.caching.before(next.data, cfg, s.metrics)
 		next.generation = s.caching.generation.Load()
@@ -60,11 +64,14 @@ func (s *Server) serve(cfg Config, previous *serving) (*serving, error) {
 		s.routes(next),
 		edge.Observe(edge.Observer{Metrics: s.metrics, Access: s.access, Tracer: s.tracer, Draining: s.api.Draining}),
 		edge.Recover(s.log, cfg.verbosity()),
+		s.whileMemory(cfg.verbosity()),
 		edge.TraceHeader(cfg.ServerTraceHeader),
 		edge.Limit(cfg.limits(), cfg.verbosity()),
 		edge.CORS(cfg.ServerCORSAllowedOrigins, next.exposed()...),
 		s.whenLoaded(next),
+		next.limits.Before,
 		next.authenticate,
+		next.limits.After,
 	)
 	return next, nil
 }
@@ -96,7 +103,9 @@ func (v *serving) authenticate(next http.Handler) http.Handler {
 			if e == nil {
 				panic(http.ErrAbortHandler) // the client left while its key was fetched
 			}
-			edge.WriteError(w, r, e, v.config.verbosity())
+			if !v.limits.Failed(w, r, e.HTTPStatus()) {
+				edge.WriteError(w, r, e, v.config.verbosity())
+			}
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(auth.WithCaller(r.Context(), caller)))
@@ -206,6 +215,7 @@ func (c Config) rest(s *Server) (rest.Options, error) {
 		Verbosity:       c.verbosity(),
 		CursorSecret:    c.cursorKey(),
 		StreamBuffer:    int(c.ResponseBuffer),
+		Buffers:         s.buffers,
 		Logger:          s.log,
 	}
 	if s.caching != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/slipstream-go/slipstream/internal/redis"
 	"github.com/slipstream-go/slipstream/internal/rest"
 	"github.com/slipstream-go/slipstream/internal/telemetry"
+	"github.com/slipstream-go/slipstream/limit"
 )
 
 // Server is one Slipstream: the data API on one database, its admin server and the handlers that were added to it.
@@ -37,6 +38,9 @@ type Server struct {
 	loads      loads
 	caching    *caching      // nil when off
 	redis      *redis.Client // nil without one
+	limiting   limiting
+	memory     *limit.Memory
+	buffers    *limit.Buffers
 
 	running  atomic.Bool
 	retired  chan *serving // configurations whose background work must end
@@ -73,7 +77,13 @@ func New(_ context.Context, cfg Config) (*Server, error) {
 	if s.caching, err = newCaching(cfg, s.log, s.redis, s.requestReload); err != nil {
 		return nil, err
 	}
+	if s.limiting, err = s.newLimiting(cfg); err != nil {
+		return nil, err
+	}
+	s.memory = s.newMemory(s.log)
+	s.buffers = limit.NewBuffers(cfg.bufferMemory(s.memory))
 	pool := cfg.pool(s.log, s.trace)
+	pool.Buffers = s.buffers
 	if s.caching != nil || cfg.consistencyKey() != nil {
 		pool.Committed = s.committed
 	}
@@ -93,6 +103,9 @@ func New(_ context.Context, cfg Config) (*Server, error) {
 	}
 	s.api = edge.NewServer(cfg.apiServer(s.log))
 	s.admin = edge.NewServer(cfg.adminServer(s.log))
+	if err := s.watchHygiene(); err != nil {
+		return nil, err
+	}
 	first, err := s.serve(cfg, nil)
 	if err != nil {
 		return nil, err

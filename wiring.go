@@ -77,7 +77,8 @@ func (c Config) apiServer(log *slog.Logger) edge.ServerOptions {
 			Host: c.ServerHost, Port: max(c.ServerPort, 0), ReusePort: c.ServerReusePort,
 			Socket: c.ServerUnixSocket, SocketMode: socketMode(c.ServerUnixSocketMode),
 		},
-		Limits: c.limits(), DrainTimeout: c.ServerDrainTimeout, Log: log,
+		Limits: c.limits(), Connections: c.connectionLimits(), HTTP2: !c.DisableHTTP2,
+		DrainDelay: c.ServerDrainDelay, DrainTimeout: c.ServerDrainTimeout, Log: log,
 	}
 }
 
@@ -87,6 +88,7 @@ func (c Config) adminServer(log *slog.Logger) edge.ServerOptions {
 			Host: c.AdminServerHost, Port: max(c.AdminServerPort, 0), OrAnyPort: c.adminBesideAPI(),
 			Socket: c.AdminServerUnixSocket, SocketMode: socketMode(c.AdminServerUnixSocketMode),
 		},
+		Connections:  edge.ConnectionLimits{Total: adminConnections},
 		DrainTimeout: time.Second, Log: log,
 	}
 }

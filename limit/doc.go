@@ -14,6 +14,10 @@
 //
 // A Throttle is for an upstream that refuses: it spares it most of the requests that would fail.
 //
+// Quotas are rate limits by GCRA, any number of them decided together, whose counts several processes can share.
+//
+// Buffers are a budget of bytes for what is held in memory meanwhile, and Memory tells when the process as a whole has too little left.
+//
 // It does not retry, does not measure time for others, and shares nothing between processes.
 //
 // It imports no package of this module. Imported by pg, rest, edge, gateway and the root package, and by Go programs.

@@ -60,5 +60,17 @@ func checkOptions(c slipstream.Config) check.Options {
 		DSN: c.DBURI, Schemas: c.DBSchemas, AnonRole: c.DBAnonRole, Tokens: c.JWTSecret != "",
 		Pool: c.DBPool, StatementTimeout: c.DBStatementTimeout,
 		Cache: c.CacheMode != "off", CacheModes: feed.Modes(c.CacheMode), CachedFor: c.CachedFor, CacheDSN: cmp.Or(c.CacheDBURI, c.DBURI), PreRequest: undeclared,
+		Limits: checkLimits(c),
 	}
+}
+
+func checkLimits(c slipstream.Config) check.Limits {
+	out := check.Limits{Shared: c.RedisURL != "" && c.LimitsStore != "local", Proxies: len(c.ServerTrustedProxies) > 0}
+	for _, l := range c.Limits {
+		out.Policies = append(out.Policies, check.Limit{
+			Name: l.Name, Quota: l.Quota, Window: l.Window, Burst: cmp.Or(l.Burst, l.Quota), By: l.By, Routes: l.Routes, Methods: l.Methods, Roles: l.Roles,
+			FailedTokens: l.Count == "failed-tokens", DryRun: l.DryRun,
+		})
+	}
+	return out
 }

@@ -69,6 +69,13 @@ var own = map[string]int{
 	"SLIP201":  http.StatusServiceUnavailable,          // switched off under overload
 	"SLIP202":  http.StatusServiceUnavailable,          // the database fails to answer
 	"SLIP203":  http.StatusGatewayTimeout,              // no time left
+	"SLIP210":  http.StatusTooManyRequests,             // a rate limit is used up
+	"SLIP211":  http.StatusServiceUnavailable,          // rate limits cannot be asked, and are closed then
+	"SLIP230":  http.StatusServiceUnavailable,          // no room in memory for a body or an answer
+	"SLIP231":  http.StatusBadRequest,                  // answer that is larger than there ever is room for
+	"SLIP232":  http.StatusServiceUnavailable,          // too many connections
+	"SLIP233":  http.StatusRequestTimeout,              // body that came too slowly
+	"SLIP234":  http.StatusServiceUnavailable,          // memory is short
 	"SLIP300":  http.StatusServiceUnavailable,          // no JWK set could be fetched yet
 	"SLIP500":  http.StatusInternalServerError,         // unclassified; the log has the cause
 }

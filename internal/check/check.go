@@ -33,6 +33,8 @@ type Options struct {
 	PreRequest string
 	// StatementTimeout is the server's own bound; 0 is none.
 	StatementTimeout time.Duration
+	// Limits are the rate limits.
+	Limits Limits
 }
 
 // Database connects and answers all questions. Without a connection the report has that finding alone. An error means
@@ -64,6 +66,7 @@ func Database(ctx context.Context, o Options) (Report, error) {
 		{"extensions", i.extensions},
 		{"idempotency keys", i.idempotency},
 		{"cache", i.cache},
+		{"rate limits", i.limits},
 	} {
 		if err := question.ask(ctx); err != nil {
 			return r, fmt.Errorf("check %s: %w", question.about, err)

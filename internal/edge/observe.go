@@ -98,9 +98,10 @@ func (x *exchange) report() {
 		Role:      x.info.Role,
 		Route:     x.info.Route,
 		Code:      x.info.Code,
-		SQL:       x.info.SQL,
-		TraceID:   x.span.TraceID(),
-		Aborted:   !x.completed,
+		Limit:     x.info.Limit, LimitDryRun: x.info.LimitDryRun,
+		SQL:     x.info.SQL,
+		TraceID: x.span.TraceID(),
+		Aborted: !x.completed,
 	})
 }
 

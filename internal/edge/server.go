@@ -17,13 +17,16 @@ type ServerOptions struct {
 	// Limits only set the bound at which net/http gives up; the answers that explain
 	// themselves come from the middleware Limit.
 	Limits Limits
+	// Connections bound how many there are.
+	Connections ConnectionLimits
+	// HTTP2 takes HTTP/2 without TLS from clients that begin with it (RFC 9113, section 3.3), besides HTTP/1.1.
+	HTTP2 bool
 	// ReadHeaderTimeout is how long a client may take to send its headers. Default 10 s.
 	ReadHeaderTimeout time.Duration
-	// ReadTimeout is how long it may take to send the whole request. Default 5 min.
-	ReadTimeout time.Duration
-	// WriteTimeout is how long an answer may take from the end of the request's headers.
-	// Default 0, no bound: streams take as long as their reader needs.
-	WriteTimeout time.Duration
+	// BodyWindow is the time in which each further 10 KiB of a body must come, or its end. Default 10 s.
+	BodyWindow time.Duration
+	// WriteStall is how long a client may take none of 256 KiB that it is sent. Default 1 min.
+	WriteStall time.Duration
 	// IdleTimeout is how long an unused connection is kept. Default 2 min.
 	IdleTimeout time.Duration
 	// DrainDelay is how long new connections are still taken after the drain began, so that
@@ -46,7 +49,8 @@ func (o ServerOptions) withDefaults() ServerOptions {
 		value time.Duration
 	}{
 		{&o.ReadHeaderTimeout, 10 * time.Second},
-		{&o.ReadTimeout, 5 * time.Minute},
+		{&o.BodyWindow, 10 * time.Second},
+		{&o.WriteStall, time.Minute},
 		{&o.IdleTimeout, 2 * time.Minute},
 		{&o.DrainTimeout, 30 * time.Second},
 		{&o.LastCall, 250 * time.Millisecond},
@@ -63,18 +67,26 @@ func (o ServerOptions) withDefaults() ServerOptions {
 	return o
 }
 
+// What a connection of HTTP/2 may have: requests at a time, and bytes in a frame.
+const (
+	maxStreams = 250
+	maxFrame   = 64 << 10
+)
+
 // Server serves one handler on one address until its context ends, and then drains.
 type Server struct {
-	options  ServerOptions
-	listener atomic.Pointer[net.Listener]
-	draining atomic.Bool
-	open     atomic.Int64  // connections
-	emptied  chan struct{} // gets a value when open falls to 0
+	options     ServerOptions
+	listener    atomic.Pointer[net.Listener]
+	connections *connections
+	draining    atomic.Bool
+	open        atomic.Int64  // connections
+	emptied     chan struct{} // gets a value when open falls to 0
 }
 
 // NewServer opens and starts nothing.
 func NewServer(o ServerOptions) *Server {
-	return &Server{options: o.withDefaults(), emptied: make(chan struct{}, 1)}
+	o = o.withDefaults()
+	return &Server{options: o, connections: newConnections(o.Connections, o.WriteStall), emptied: make(chan struct{}, 1)}
 }
 
 // Listen binds the address. Serve does so itself when it was not called before.
@@ -83,6 +95,7 @@ func (s *Server) Listen(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
+	ln = newGuardedListener(ln, s.connections, s.options.Log)
 	s.listener.Store(&ln)
 	return nil
 }
@@ -123,11 +136,17 @@ func (s *Server) Serve(ctx context.Context, h http.Handler) error {
 
 func (s *Server) httpServer(h http.Handler) *http.Server {
 	o := s.options
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(o.HTTP2)
 	return &http.Server{
-		Handler:                      h,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.serve(r.Context().Value(connKey{}).(*conn), h, w, r)
+		}),
+		ConnContext:                  withConn,
+		Protocols:                    protocols,
+		HTTP2:                        &http.HTTP2Config{MaxConcurrentStreams: maxStreams, MaxReadFrameSize: maxFrame},
 		ReadHeaderTimeout:            o.ReadHeaderTimeout,
-		ReadTimeout:                  o.ReadTimeout,
-		WriteTimeout:                 o.WriteTimeout,
 		IdleTimeout:                  o.IdleTimeout,
 		MaxHeaderBytes:               o.Limits.hardLimit(),
 		ConnState:                    s.connState,
@@ -149,6 +168,16 @@ func (s *Server) connState(_ net.Conn, state http.ConnState) {
 		}
 	}
 }
+
+// Connections are counted.
+func (s *Server) Connections() ConnectionStats { return s.connections.stats() }
+
+// ConnectionLimits are those in force.
+func (s *Server) ConnectionLimits() ConnectionLimits { return s.connections.limits }
+
+// CloseWaiting closes all connections that have waited for a request for a second or longer, and returns how many, to give
+// back the memory that they take.
+func (s *Server) CloseWaiting() int { return s.connections.closeWaiting(mostConnections) }
 
 // Draining says whether the drain has begun; it stays true.
 func (s *Server) Draining() bool { return s.draining.Load() }

@@ -42,6 +42,9 @@ type Options struct {
 	// Committed, if not nil, is called after every COMMIT of a Write, Batch or Transact, before they return, with a position
 	// in the WAL after it; the zero value where that is not known. The context is that of the call.
 	Committed func(ctx context.Context, position Position)
+	// Buffers, if not nil, bounds what large rows take together while they arrive; a Read for which there is no room gives a
+	// *limit.BufferError.
+	Buffers *limit.Buffers
 	// Trace, if not nil, is called around every Read. It gets the main statement and gives what to call at its end.
 	Trace func(ctx context.Context, sql string) (context.Context, func(error))
 }
@@ -132,6 +135,9 @@ func Open(o Options) (*DB, error) {
 	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	if config.ConnConfig.RuntimeParams["application_name"] == "" {
 		config.ConnConfig.RuntimeParams["application_name"] = o.ApplicationName
+	}
+	if o.Buffers != nil {
+		config.ConnConfig.BuildFrontend = o.frontend
 	}
 	if o.Standby {
 		db.forStandby()

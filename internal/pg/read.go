@@ -114,6 +114,9 @@ func (db *DB) attempt(ctx context.Context, tx *Tx, statements []Statement, sink 
 	case cancelled:
 		return false, ctx.Err()
 	}
+	if noRoom(err) {
+		return false, err
+	}
 	var lost *LostError
 	// Whether a lost transaction has committed what it wrote, nobody knows, unless it was held open.
 	harmless := t.hold || !tx.ReadWrite

@@ -309,7 +309,7 @@ func (t *trip) settle(db *DB) (usable bool) {
 	if !usable {
 		closeNow(t.wire)
 	}
-	if t.loss != nil && !t.orphan {
+	if t.loss != nil && !t.orphan && !noRoom(t.loss) {
 		db.lost(t.session, t.loss)
 	}
 	return usable

@@ -1,7 +1,7 @@
 // Package redis is the connection to a Redis or Valkey that several instances share. Nothing depends on it: while the
 // server is away or slow, calls fail at once and whoever made them goes on alone.
 //
-// It imports cache, whose Tier it implements, and is the only package that speaks to the server. Imported by the root package.
+// It imports cache and limit, whose Tier and Shared it implements, and is the only package that speaks to the server. Imported by the root package.
 package redis
 
 import (
@@ -93,13 +93,20 @@ func (c *Client) Run(ctx context.Context) error {
 // Do sends a command and waits no longer than Options.Timeout. It fails with ErrAway, at once, when calls have failed lately.
 // Of the errors that the server answers, see rueidis.IsRedisErr, none means that.
 func (c *Client) Do(ctx context.Context, command func(rueidis.Builder) rueidis.Completed) rueidis.RedisResult {
+	return c.call(ctx, c.options.Timeout, func(ctx context.Context, conn rueidis.Client) rueidis.RedisResult {
+		return conn.Do(ctx, command(conn.B()))
+	})
+}
+
+// call is Do of anything, with a timeout of its own.
+func (c *Client) call(ctx context.Context, timeout time.Duration, do func(context.Context, rueidis.Client) rueidis.RedisResult) rueidis.RedisResult {
 	conn := c.conn.Load()
 	if conn == nil || !c.breaker.allows(time.Now()) {
 		return rueidis.NewErrorResult(ErrAway)
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	result := (*conn).Do(ctx, command((*conn).B()))
+	result := do(ctx, *conn)
 	c.note(ctx, result.NonRedisError())
 	return result
 }

@@ -72,6 +72,8 @@ func badBatch(message, hint string) error {
 // batch answers a POST / with several operations. Those of one transaction take effect all or not at all: then the status
 // is that of the one that failed, and the others' is 424.
 func (h *Handler) batch(w http.ResponseWriter, r *http.Request) error {
+	var room limit.Held
+	defer room.Release()
 	info := telemetry.RequestFrom(r.Context())
 	info.SetRoute("batch")
 	caller := auth.CallerFrom(r.Context())
@@ -86,7 +88,7 @@ func (h *Handler) batch(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	b, err := h.readBatch(w, r)
+	b, err := h.readBatch(w, r, &room)
 	if err != nil {
 		return err
 	}
@@ -94,6 +96,11 @@ func (h *Handler) batch(w http.ResponseWriter, r *http.Request) error {
 	for i := range b.Operations {
 		if requests[i], err = b.Operations[i].request(r); err != nil {
 			return inOperation(i, err)
+		}
+	}
+	if h.options.AdmitBatch != nil {
+		if err := h.options.AdmitBatch(w, r, requests); err != nil {
+			return err
 		}
 	}
 	status, results := http.StatusOK, make([]result, len(requests))
@@ -108,11 +115,11 @@ func (h *Handler) batch(w http.ResponseWriter, r *http.Request) error {
 	return writeResults(w, status, results)
 }
 
-func (h *Handler) readBatch(w http.ResponseWriter, r *http.Request) (*batch, error) {
+func (h *Handler) readBatch(w http.ResponseWriter, r *http.Request, room *limit.Held) (*batch, error) {
 	if h.options.BatchOperations == 0 {
 		return nil, badBatch("Batches are switched off", "Send the operations one by one, or have batch-max-operations set")
 	}
-	body, err := h.body(w, r)
+	body, err := h.body(w, r, room)
 	if err != nil {
 		return nil, err
 	}

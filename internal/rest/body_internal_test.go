@@ -9,6 +9,8 @@ import (
 	"testing/iotest"
 )
 
+func anyRoom(int64) error { return nil }
+
 func TestReadAll(t *testing.T) {
 	for _, size := range []int{0, 1, 511, 512, 513, promised - 1, promised, promised + 1, 3 * promised} {
 		want := strings.Repeat("x", size)
@@ -25,14 +27,14 @@ func TestReadAll(t *testing.T) {
 			if !ok {
 				length = int64(size)
 			}
-			got, err := readAll(body, length)
+			got, err := readAll(body, length, anyRoom)
 			if err != nil || string(got) != want {
 				t.Errorf("%d bytes, %s: %d bytes, %v", size, name, len(got), err)
 			}
 		}
 	}
 	broken := errors.New("broken")
-	if _, err := readAll(io.MultiReader(strings.NewReader("x"), iotest.ErrReader(broken)), 2); !errors.Is(err, broken) {
+	if _, err := readAll(io.MultiReader(strings.NewReader("x"), iotest.ErrReader(broken)), 2, anyRoom); !errors.Is(err, broken) {
 		t.Error(err)
 	}
 }
@@ -40,11 +42,11 @@ func TestReadAll(t *testing.T) {
 // A body whose size is known is kept once, and a client who has sent little has little kept, whatever it says.
 func TestReadAllTakesNoMoreThanNeeded(t *testing.T) {
 	body := bytes.Repeat([]byte("x"), 16*promised)
-	b, err := readAll(bytes.NewReader(body), int64(len(body)))
+	b, err := readAll(bytes.NewReader(body), int64(len(body)), anyRoom)
 	if err != nil || cap(b) > len(body)*5/4 {
 		t.Errorf("%d bytes for %d, %v", cap(b), len(body), err)
 	}
-	if b, err = readAll(strings.NewReader("x"), 64<<20); err != nil || cap(b) > promised {
+	if b, err = readAll(strings.NewReader("x"), 64<<20, anyRoom); err != nil || cap(b) > promised {
 		t.Errorf("%d bytes for 1, %v", cap(b), err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/slipstream-go/slipstream/internal/auth"
 	"github.com/slipstream-go/slipstream/internal/pg"
 	"github.com/slipstream-go/slipstream/internal/telemetry"
+	"github.com/slipstream-go/slipstream/limit"
 )
 
 var errNoCaller = errors.New("no verified caller in the request's context")
@@ -52,6 +53,7 @@ func (h *Handler) databaseError(r *http.Request, err error) *apierr.Error {
 	var answered *pg.Error
 	var unreachable *pg.ConnectError
 	var lost *pg.LostError
+	var full *limit.BufferError
 	retry := http.Header{"Retry-After": {"1"}}
 	switch {
 	case errors.As(err, &answered):
@@ -66,6 +68,8 @@ func (h *Handler) databaseError(r *http.Request, err error) *apierr.Error {
 			Details: "It is not known whether the write took effect.",
 			Hint:    "Look whether it did before sending it again.",
 		} // no Retry-After: a blind retry could write twice
+	case errors.As(err, &full):
+		return noRoom(full, 2*full.Size)
 	case errors.As(err, &lost):
 		h.options.Logger.Warn("database connection lost", "error", err)
 		return &apierr.Error{Code: "PGRST001", Message: "Database client error. Retrying the connection.", Header: retry}

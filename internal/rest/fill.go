@@ -122,7 +122,7 @@ func (a *answer) depend(f *cache.Fill, seen cache.Stamp, unkeyed bool) {
 		f.Limit(p.Keeping.TTL)
 	}
 	if p.Keeping.Limited {
-		keepFor(f, p)
+		mayOutlive(f, p)
 	}
 	if p.Keeping.Staleness > 0 {
 		f.Staleness(p.Keeping.Staleness)

@@ -40,12 +40,12 @@ func (a *answer) fillLimited(f *cache.Fill, key [][]byte) error {
 		return nil // the key may be of other policies than the rows
 	}
 	f.Limit(p.Fill.Keeping.TTL)
-	keepFor(f, p.Fill)
+	mayOutlive(f, p.Fill)
 	return nil
 }
 
-// keepFor lets the answer be served until its limit also where it is not certain that nothing has changed.
-func keepFor(f *cache.Fill, p *plan.Fill) {
+// mayOutlive lets the answer be served until its limit also where it is not certain that nothing has changed.
+func mayOutlive(f *cache.Fill, p *plan.Fill) {
 	f.Grace(p.Keeping.Revalidate, p.Keeping.IfError)
 	tables := make([]cache.Table, len(p.Relations))
 	for i, oid := range p.Relations {

@@ -55,6 +55,8 @@ type Options struct {
 	// StreamStall is how long a client may take to accept 64 KiB of a stream; default 1 min. A stream holds a connection of
 	// the pool, which a client that stopped reading must not keep from the others.
 	StreamStall time.Duration
+	// Buffers bounds what bodies, and answers over 64 KiB, take together; nil does not.
+	Buffers *limit.Buffers
 	// Published reports whether the changes of a table, given by its OID, are told to the cache. Without it nothing is kept.
 	Published func(table uint32) bool
 	// Standby gives a standby whose turn it is to read an answer that is to be kept, or nil. Without it, all are read from the
@@ -74,6 +76,8 @@ type Options struct {
 	Degradation Degradation
 	// Level, if not nil, is a level of overload besides that of the database: 0 for none, up to 3.
 	Level func() int
+	// AdmitBatch, if not nil, is asked before the operations of a batch are done; its error is the answer.
+	AdmitBatch func(w http.ResponseWriter, whole *http.Request, operations []*http.Request) error
 	// PlanCache bounds the memory of the plan cache, in bytes; default 16 MiB, some 8000 plans.
 	PlanCache int
 	Logger    *slog.Logger
@@ -104,6 +108,7 @@ type Handler struct {
 	plans        *planCache
 	descriptions descriptionCache
 	streams      chan struct{}     // as many as may hold a connection of the pool at a time: half of it
+	crowded      atomic.Bool       // one has waited for a place of streams in vain, and none got free since
 	customizes   atomic.Bool       // a function has made use of response.headers or response.status
 	warned       atomic.Bool       // that Idempotency-Key is ignored
 	preRequest   string            // quoted
@@ -184,6 +189,7 @@ func (h *Handler) serveOn(db runner, held bool, w http.ResponseWriter, r *http.R
 	if err := x.degrade(); err != nil {
 		return err
 	}
+	defer x.sentRoom.Release()
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 		if req.Target == request.Root {
@@ -209,9 +215,10 @@ type exchange struct {
 	caller  *auth.Caller
 	ask     limit.Ask
 
-	degraded bool   // something was taken from the request, for want of time
-	arrays   bool   // the payload is bound as arrays
-	sent     []byte // the body, as it was sent, where the request is to be done once
+	degraded bool       // something was taken from the request, for want of time
+	arrays   bool       // the payload is bound as arrays
+	sentRoom limit.Held // of the body
+	sent     []byte     // the body, as it was sent, where the request is to be done once
 	tx       pg.Tx
 	settings [8]pg.Setting // room for those of tx
 	fields   fields

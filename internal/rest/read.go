@@ -9,6 +9,7 @@ import (
 	"github.com/slipstream-go/slipstream/internal/pg"
 	"github.com/slipstream-go/slipstream/internal/plan"
 	"github.com/slipstream-go/slipstream/internal/telemetry"
+	"github.com/slipstream-go/slipstream/limit"
 )
 
 // run answers a read or write of a relation, or a function call.
@@ -16,6 +17,7 @@ func (x *exchange) run() error {
 	var err error
 	switch x.r.Method {
 	case http.MethodGet, http.MethodHead:
+		skipBody(x.r)
 		err = x.readCursor()
 	default:
 		err = x.readBody()
@@ -123,8 +125,9 @@ type answer struct {
 	args       [][]byte
 
 	body     []byte
-	rows     int64 // in the page
-	total    int64 // of the whole result, noTotal when not asked for
+	room     limit.Held // of the body
+	rows     int64      // in the page
+	total    int64      // of the whole result, noTotal when not asked for
 	headers  []byte
 	status   []byte
 	keyset   []byte
@@ -147,6 +150,7 @@ const largestPooled = 256 << 10
 var answerPool = sync.Pool{New: func() any { return &answer{total: noTotal, planned: noTotal} }}
 
 func (a *answer) release() {
+	a.room.Release()
 	body := a.body[:0]
 	if cap(body) > largestPooled {
 		body = nil
@@ -183,8 +187,14 @@ func (a *answer) Row(statement int, values [][]byte) error {
 		a.body = append(append(a.body, values[0]...), '\n')
 		return nil
 	case a.plan.write != nil:
+		if err := a.makeRoom(len(values[plan.WrittenBody])); err != nil {
+			return err
+		}
 		a.takeWritten(values)
 		return nil
+	}
+	if err := a.makeRoom(len(values[plan.ColumnBody])); err != nil {
+		return err
 	}
 	a.total = parseCount(values[plan.ColumnTotal])
 	a.rows = parseCount(values[plan.ColumnRows])

@@ -110,6 +110,11 @@ func (s *streamer) Row(statement int, values [][]byte) error {
 		}
 	}
 	s.rows++
+	for _, v := range values[s.skip:] {
+		if err := s.makeRoom(len(s.body) + len(v)); err != nil {
+			return err
+		}
+	}
 	if s.plan.Format == plan.CSVRows {
 		s.body = appendCSVRow(s.body, values[s.skip:])
 	} else {
@@ -141,8 +146,18 @@ func (s *streamer) flush() error {
 }
 
 // enter takes one of the places of streams, or refuses after placeWait. A stream holds its connection for as long as its
-// client reads: a few slow ones must not take all from the other requests, while a burst of quick ones gets through.
+// client reads: a few slow ones must not take all from the other requests, while a burst of quick ones gets through. Once one
+// has waited in vain, nobody waits until a place gets free: a crowd that waits in turn would have the connection for as long.
 func (s *streamer) enter() error {
+	select {
+	case s.streams <- struct{}{}:
+		s.placed = true
+		return nil
+	default:
+	}
+	if s.crowded.Load() {
+		return errNoPlace()
+	}
 	patience := time.NewTimer(placeWait)
 	defer patience.Stop()
 	select {
@@ -152,16 +167,22 @@ func (s *streamer) enter() error {
 	case <-s.r.Context().Done():
 		return s.r.Context().Err()
 	case <-patience.C:
-		return &apierr.Error{
-			Code: "SLIP107", Message: "Too many large answers are being sent",
-			Hint: "Try again later, or ask for less at a time", Header: http.Header{"Retry-After": {"1"}},
-		}
+		s.crowded.Store(true)
+		return errNoPlace()
+	}
+}
+
+func errNoPlace() error {
+	return &apierr.Error{
+		Code: "SLIP107", Message: "Too many large answers are being sent",
+		Hint: "Try again later, or ask for less at a time", Header: http.Header{"Retry-After": {"1"}},
 	}
 }
 
 func (s *streamer) leave() {
 	if s.placed {
 		<-s.streams
+		s.crowded.Store(false)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 
 // readBody reads and checks the body.
 func (x *exchange) readBody() error {
-	body, err := x.body(x.w, x.r)
+	body, err := x.body(x.w, x.r, &x.sentRoom)
 	if err != nil {
 		return err
 	}

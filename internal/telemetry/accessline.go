@@ -25,6 +25,8 @@ type Access struct {
 	Route     string
 	// Code is the error code that the client got.
 	Code string
+	// Limit and LimitDryRun name the rate limits that have refused the request, or would have.
+	Limit, LimitDryRun string
 	// SQL of the request, for PostgREST's log-query.
 	SQL string
 	// TraceID is the hexadecimal id of the request's trace.
@@ -58,6 +60,8 @@ func (a *Access) appendJSON(b []byte, omitQuery bool) []byte {
 	b = appendField(b, "role", a.Role)
 	b = appendField(b, "route", a.Route)
 	b = appendField(b, "code", a.Code)
+	b = appendField(b, "limit", a.Limit)
+	b = appendField(b, "limit_dry_run", a.LimitDryRun)
 	b = appendUpTo(b, "sql", a.SQL, longestSQL)
 	b = appendField(b, "trace_id", a.TraceID)
 	if a.Aborted {

@@ -29,6 +29,7 @@ type Metrics struct {
 	jwt      jwtMetrics
 	bypasses *prometheus.CounterVec
 	stale    *prometheus.CounterVec
+	limits   rateLimitMetrics
 }
 
 // NewMetrics returns metrics with nothing counted. It starts nothing.
@@ -44,6 +45,7 @@ func NewMetrics(o MetricsOptions) *Metrics {
 		jwt:      newJWTMetrics(reg),
 		bypasses: newCacheBypasses(reg),
 		stale:    newCacheStale(reg),
+		limits:   newRateLimitMetrics(reg),
 	}
 	reg.MustRegister(
 		collectors.NewGoCollector(),

@@ -16,6 +16,8 @@ type Request struct {
 	Role string
 	// Code is the error code that the client got, empty for none.
 	Code string
+	// Limit names the rate limits that refuse the request, and LimitDryRun those that would; separated by commas.
+	Limit, LimitDryRun string
 	// SQL are the statements of the request, separated by semicolons; empty unless they are to be logged.
 	SQL string
 	// Timing is the source of the Server-Timing header.
@@ -44,6 +46,21 @@ func (r *Request) SetCode(code string) {
 	if r != nil {
 		r.Code = code
 	}
+}
+
+// AddLimit notes a rate limit that refuses the request, or would.
+func (r *Request) AddLimit(policy string, dryRun bool) {
+	if r == nil {
+		return
+	}
+	names := &r.Limit
+	if dryRun {
+		names = &r.LimitDryRun
+	}
+	if *names != "" {
+		*names += ","
+	}
+	*names += policy
 }
 
 // AddSQL notes a statement for the log.
