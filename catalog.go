@@ -99,6 +99,9 @@ func (s *Server) loadSchema(ctx context.Context) error {
 	if s.catalog.Swap(&next) != nil {
 		s.db.Renew() // sooner, and requests would prepare their statements for the old catalog again
 	}
+	if s.replicas != nil {
+		s.replicas.SettingsChanged()
+	}
 	if s.caching != nil {
 		s.caching.read(changes)
 		s.caching.purging.learn(&next, cfg.cachePolicies())

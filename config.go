@@ -26,7 +26,7 @@ type Config struct {
 
 	// DBURI is a PostgreSQL connection string, URI or key=value; what it leaves out comes from the PG* environment.
 	DBURI string
-	// DBReplicas are connection URIs of streaming standbys, from which misses of the cache are filled.
+	// DBReplicas are connection URIs of streaming standbys, from which is read.
 	DBReplicas []string
 	// DBSchemas are the exposed schemas, the first being the default one; nil is [public].
 	DBSchemas []string
@@ -158,6 +158,10 @@ type Config struct {
 	// ServerTrustedProxies are addresses, networks or unix: proxies that are believed about their clients' addresses.
 	ServerTrustedProxies []string
 	ServerTrustedHeader  string // where they say them, default X-Forwarded-For
+	// Replicas.
+
+	ReplicaReads  string        // on (default) or off: only fills of the cache are read from DBReplicas
+	ReplicaMaxLag time.Duration // how far a replica may be behind to be read from, default 10 s
 
 	// Cache.
 

@@ -18,7 +18,8 @@ import (
 
 // consistencyKey signs the tokens; nil where there are none.
 func (c Config) consistencyKey() writetoken.Key {
-	if c.ConsistencyTokens == "off" || c.ConsistencyTokens == "auto" && c.CacheMode == "off" {
+	needless := c.CacheMode == "off" && (len(c.DBReplicas) == 0 || c.ReplicaReads == "off")
+	if c.ConsistencyTokens == "off" || c.ConsistencyTokens == "auto" && needless {
 		return nil
 	}
 	return c.derivedKey("slipstream consistency token v1")
@@ -43,6 +44,7 @@ func (c Config) derivedKey(purpose string) []byte {
 
 // commits are those of one request; a handler of the program's own may make several, and at the same time.
 type commits struct {
+	writer  uint64 // whose they are, where that is remembered
 	mu      sync.Mutex
 	last    pg.Position
 	unknown bool // there is no place that all of them are before
@@ -59,6 +61,9 @@ func (s *Server) committed(ctx context.Context, at pg.Position) {
 	if c == nil {
 		return
 	}
+	if s.replicas != nil {
+		s.replicas.Wrote(c.writer, at)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -69,11 +74,11 @@ func (s *Server) committed(ctx context.Context, at pg.Position) {
 	}
 }
 
-// token is empty where nothing was committed.
+// token is empty where nothing was committed, or there are no tokens.
 func (c *commits) token(key writetoken.Key) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.unknown || c.last == (pg.Position{}) {
+	if key == nil || c.unknown || c.last == (pg.Position{}) {
 		return ""
 	}
 	return key.Sign(writetoken.PlaceOf(c.last))
@@ -90,13 +95,16 @@ func (v *serving) exposed() (fields []string) {
 	return fields
 }
 
-// withToken has next answer, and adds the token of what it commits.
+// withToken has next answer, notes what it commits, and adds the token of that.
 func (v *serving) withToken(next http.Handler, w http.ResponseWriter, r *http.Request) {
-	if v.tokenKey == nil {
+	if v.tokenKey == nil && v.writer == nil {
 		next.ServeHTTP(w, r)
 		return
 	}
 	t := &tokenWriter{ResponseWriter: w, key: v.tokenKey}
+	if v.writer != nil {
+		t.commits.writer = v.writer(r)
+	}
 	next.ServeHTTP(t, r.WithContext(context.WithValue(r.Context(), commitsKey{}, &t.commits)))
 	t.setToken() // for a handler that has left the head to net/http
 }

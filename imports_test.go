@@ -55,7 +55,7 @@ func mayImport() map[string][]string {
 		"internal/ratelimit":         {"limit", "internal/auth", "internal/apierr"},
 		"internal/redis":             {"cache", "limit"},
 		"internal/redistest":         {},
-		"internal/replicas":          {"internal/balance", "internal/feed", "internal/pg"},
+		"internal/replicas":          {"internal/balance", "internal/feed", "internal/pg", "limit"},
 		"internal/request":           {"internal/apierr"},
 		"internal/rest":              {"cache", "limit", "internal/request", "internal/plan", "internal/schema", "internal/openapi", "internal/pg", "internal/auth", "internal/apierr", "internal/idemkey"},
 		"internal/schema":            {"internal/pg"},

@@ -53,7 +53,7 @@ func cacheOptions() []option {
 			bind: func(c *Config) value { return choice{&c.ConsistencyTokens, []string{"auto", "on", "off"}} },
 			doc: "Whether answers to writes have the header `Consistency-Token`. A `GET` that sends it back, to whichever instance, is answered from a state " +
 				"that has seen the write. Tokens are signed with a key derived from `cursor-secret` or else `jwt-secret`, which all instances must share: " +
-				"`auto` is `on` where there is one and `cache-mode` is not `off`.",
+				"`auto` is `on` where there is one, and a cache or replicas that are read from.",
 		},
 		{
 			name: "cache-tags", own: true, defaultText: "off", reloadable: true,

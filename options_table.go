@@ -54,6 +54,7 @@ func sections() []section {
 		{"Connections and memory", hygieneOptions()},
 		{"Guards of relations", guardOptions()},
 		{"Rate limits", rateLimitOptions()},
+		{"Replicas", replicaOptions()},
 		{"Cache", cacheOptions()},
 		{"Admin server", adminOptions()},
 		{"Logs and traces", logOptions()},
@@ -72,10 +73,9 @@ func databaseOptions() []option {
 		{
 			name: "db-replicas", own: true, defaultNote: "none", secret: true,
 			bind: func(c *Config) value { return uris{&c.DBReplicas} },
-			doc: "Connection URIs of streaming standbys, of one server each, as the user and to the database of `db-uri`. Answers that the cache is to keep are read from one of " +
-				"them that is up to date, and all else from the primary. An answer that the cache could not serve at once, since the standby lags behind our own or others' " +
-				"writes, is read from the primary instead: answers are never older than without standbys. Without a cache that follows the write-ahead log they are not used. " +
-				"The user needs the right REPLICATION, to see which history they replay.",
+			doc: "Connection URIs of streaming standbys, of one server each, as the user and to the database of `db-uri`. Reads go to them, as `replica-reads` says, " +
+				"and answers that the cache is to keep are read from one of them that is up to date: what the cache could not serve at once is read from the primary instead. " +
+				"With the right REPLICATION, the user sees at once which history they replay; the cache is filled from them only with it.",
 		},
 		{
 			name: "db-schemas", older: []string{"db-schema"}, defaultText: "public", reloadable: true, inDatabase: true,

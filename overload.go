@@ -33,9 +33,9 @@ func (c Config) overload(o *rest.Options) error {
 func (s *Server) watchLimiters() error {
 	err := s.metrics.WatchLimiters(func() []telemetry.LimiterStats {
 		all := []telemetry.LimiterStats{limiterStats("primary", s.db)}
-		if s.caching != nil {
-			for _, b := range s.caching.standbys.all {
-				all = append(all, limiterStats(b.name, b.db))
+		if s.replicas != nil {
+			for i := range s.replicas.Len() {
+				all = append(all, limiterStats(s.replicas.Name(i), s.replicas.DB(i)))
 			}
 		}
 		return all

@@ -120,11 +120,13 @@ func (s *Server) support(ctx context.Context, wg *sync.WaitGroup) {
 	if !s.current.Load().config.DisableMemoryGuard {
 		wg.Go(func() { s.memory.Run(ctx) })
 	}
+	if s.replicas != nil {
+		wg.Go(func() { s.replicas.Run(ctx) })
+	}
 	wg.Go(func() { s.keepKeys(ctx) })
 	wg.Go(func() { s.keepCatalog(ctx) })
 	if s.caching != nil {
 		wg.Go(func() { s.caching.run(ctx, s.current.Load().config) })
-		wg.Go(func() { s.caching.standbys.run(ctx, s.caching.watched) })
 		if p := s.caching.purging; p != nil {
 			wg.Go(func() { p.purger.Run(ctx) })
 		}

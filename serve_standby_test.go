@@ -206,4 +206,9 @@ func TestStandbysThatCannotBe(t *testing.T) {
 			t.Errorf("%s: %v", uri, err)
 		}
 	}
+	twice := []string{"postgres://u:hush@a/db", "postgres://u:hush@a:5432/db"}
+	_, err := slipstream.New(t.Context(), slipstream.Config{DBURI: "postgres://u@p/db", DBReplicas: twice})
+	if err == nil || !strings.Contains(err.Error(), "a:5432 is there twice") || strings.Contains(err.Error(), "hush") {
+		t.Errorf("the same server twice: %v", err)
+	}
 }

@@ -30,9 +30,10 @@ type serving struct {
 	config     Config
 	verifier   *auth.Verifier
 	data       *rest.Handler
-	tokenKey   writetoken.Key     // nil where answers have no tokens
-	cache      *httpcache.Handler // before data; nil when off
-	limits     *ratelimit.Limits  // nil without any
+	tokenKey   writetoken.Key             // nil where answers have no tokens
+	writer     func(*http.Request) uint64 // who writes; nil where that is not remembered
+	cache      *httpcache.Handler         // before data; nil when off
+	limits     *ratelimit.Limits          // nil without any
 	handler    http.Handler
 }
 
@@ -56,6 +57,9 @@ func (s *Server) serve(cfg Config, previous *serving) (*serving, error) {
 	}
 	data.AdmitBatch = next.limits.Operations
 	next.data = rest.New(data, s.db, s.catalog.Load)
+	if s.replicas != nil {
+		next.writer = s.writer
+	}
 	if s.caching != nil {
 		next.cache = s.caching.before(next.data, cfg, s.metrics)
 		next.generation = s.caching.generation.Load()
@@ -141,10 +145,11 @@ func (v *serving) answer(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) adminHandler() http.Handler {
 	return edge.Admin{
-		Live:    s.api.Live,
-		Ready:   s.Ready,
-		Metrics: s.metrics.Handler(),
-		Cache:   s.cacheAdmin(),
+		Live:     s.api.Live,
+		Ready:    s.Ready,
+		Metrics:  s.metrics.Handler(),
+		Cache:    s.cacheAdmin(),
+		Replicas: s.adminAnswer(func(*http.Request) (any, error) { return s.ReplicaStatus(), nil }),
 		SchemaCache: func(w io.Writer) error {
 			c := s.catalog.Load()
 			if c == nil {
@@ -224,6 +229,9 @@ func (c Config) rest(s *Server) (rest.Options, error) {
 			o.Standby = s.caching.standbys.next
 		}
 		o.Wrote, o.Outdated = s.caching.wroteTo, s.caching.outdated
+	}
+	if s.replicas != nil && c.ReplicaReads != "off" {
+		o.Replica = s.readsOn(c.consistencyKey())
 	}
 	o.IgnoreIdempotencyKeys = c.IdempotencyKeys == "off"
 	o.AppSettings, o.RoleDefaults = c.settings()

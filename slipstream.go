@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"net/http"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"github.com/slipstream-go/slipstream/internal/edge"
 	"github.com/slipstream-go/slipstream/internal/pg"
 	"github.com/slipstream-go/slipstream/internal/redis"
+	"github.com/slipstream-go/slipstream/internal/replicas"
 	"github.com/slipstream-go/slipstream/internal/rest"
 	"github.com/slipstream-go/slipstream/internal/telemetry"
 	"github.com/slipstream-go/slipstream/limit"
@@ -41,11 +43,13 @@ type Server struct {
 	limiting   limiting
 	memory     *limit.Memory
 	buffers    *limit.Buffers
+	replicas   *replicas.Set // nil without any
 
 	running  atomic.Bool
 	retired  chan *serving // configurations whose background work must end
 	onReload atomic.Pointer[func(context.Context)]
-	fatal    chan error // what ends Run
+	fatal    chan error   // what ends Run
+	seed     maphash.Seed // of what Server.writer gives
 }
 
 // ErrRunning is returned by a second Run.
@@ -59,7 +63,7 @@ func New(_ context.Context, cfg Config) (*Server, error) {
 	}
 	given := cfg
 	cfg = cfg.WithDefaults()
-	s := &Server{name: rand.Text(), log: cfg.logger(), own: http.NewServeMux(), retired: make(chan *serving, 1), fatal: make(chan error, 1)}
+	s := &Server{name: rand.Text(), log: cfg.logger(), own: http.NewServeMux(), retired: make(chan *serving, 1), fatal: make(chan error, 1), seed: maphash.MakeSeed()}
 	s.loads.base = given
 	s.metrics = telemetry.NewMetrics(telemetry.MetricsOptions{Version: Version()})
 	if err := s.openLogs(cfg); err != nil {
@@ -84,21 +88,19 @@ func New(_ context.Context, cfg Config) (*Server, error) {
 	s.buffers = limit.NewBuffers(cfg.bufferMemory(s.memory))
 	pool := cfg.pool(s.log, s.trace)
 	pool.Buffers = s.buffers
-	if s.caching != nil || cfg.consistencyKey() != nil {
+	if s.caching != nil || cfg.consistencyKey() != nil || len(cfg.DBReplicas) > 0 {
 		pool.Committed = s.committed
 	}
 	if s.db, err = pg.Open(pool); err != nil {
 		return nil, err
 	}
-	if s.caching != nil {
-		if err := s.caching.standbys.add(cfg, s.db, cfg.pool(s.log, s.trace)); err != nil {
-			return nil, err
-		}
+	if err := s.openReplicas(cfg); err != nil {
+		return nil, err
 	}
 	if err := s.watchPool(); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(s.watchCache(), s.watchPurging()); err != nil {
+	if err := errors.Join(s.watchCache(), s.watchPurging(), s.watchReplicas()); err != nil {
 		return nil, err
 	}
 	s.api = edge.NewServer(cfg.apiServer(s.log))

@@ -3,7 +3,6 @@ package slipstream
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math"
 	"sync"
@@ -12,6 +11,7 @@ import (
 	"github.com/slipstream-go/slipstream/cache"
 	"github.com/slipstream-go/slipstream/internal/feed"
 	"github.com/slipstream-go/slipstream/internal/pg"
+	"github.com/slipstream-go/slipstream/internal/replicas"
 	"github.com/slipstream-go/slipstream/internal/rest"
 )
 
@@ -24,6 +24,7 @@ type standbys struct {
 	clock     func() time.Duration
 	staleness time.Duration
 	log       *slog.Logger
+	used      func() bool // nil while there are no standbys
 
 	mu   sync.Mutex
 	all  []*standby
@@ -39,7 +40,6 @@ type standbys struct {
 // standby is one of them. What follows db is guarded by standbys.mu, but for what is the watcher's own.
 type standby struct {
 	name string
-	eye  *feed.Standby // the watcher's
 	db   *pg.DB
 
 	fills  bool
@@ -66,30 +66,13 @@ const (
 	waitsForChange = "it is to replay what is committed now"
 )
 
-// add makes the standbys of a configuration.
-func (s *standbys) add(cfg Config, primary *pg.DB, pool pg.Options) error {
-	s.primary, s.held, s.holds = primary, true, 1
-	for i, dsn := range cfg.DBReplicas {
-		b := &standby{reason: waitsForLook, logged: waitsForLook}
-		var err error
-		if b.eye, err = feed.NewStandby(dsn); err != nil {
-			return fmt.Errorf("db-replicas: the standby number %d: %w", i+1, err)
-		}
-		b.name = b.eye.Name()
-		o := pool
-		o.DSN, o.Standby, o.Committed, o.Logger = dsn, true, nil, s.log.With("standby", b.name)
-		if b.db, err = pg.Open(o); err != nil {
-			return fmt.Errorf("db-replicas: %s: %w", b.name, err)
-		}
-		if b.db.User() != primary.User() {
-			return fmt.Errorf("db-replicas: %s: %w", b.name, errOtherUser)
-		}
-		s.all = append(s.all, b)
+// add makes the replicas standbys that may fill, as long as used says that somebody cares.
+func (s *standbys) add(set *replicas.Set, primary *pg.DB, used func() bool) {
+	s.primary, s.used, s.held, s.holds = primary, used, true, 1
+	for i := range set.Len() {
+		s.all = append(s.all, &standby{name: set.Name(i), db: set.DB(i), reason: waitsForLook, logged: waitsForLook})
 	}
-	return nil
 }
-
-var errOtherUser = errors.New("the user must be that of db-uri, or answers might be others")
 
 // next gives the turn to a standby that may fill, or returns nil.
 func (s *standbys) next() rest.Standby {

@@ -2,68 +2,36 @@ package slipstream
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/slipstream-go/slipstream/internal/feed"
 )
 
-// lookEvery is the time between two looks at a standby.
-const lookEvery = 250 * time.Millisecond
-
-// run keeps the pools of the standbys and looks at them until ctx ends, as long as used says that somebody cares.
-func (s *standbys) run(ctx context.Context, used func() bool) {
-	var running sync.WaitGroup
-	for _, b := range s.all {
-		running.Go(func() {
-			if err := b.db.Run(ctx); err != nil {
-				s.log.Error("connection pool", "standby", b.name, "error", err)
-			}
-		})
-		running.Go(func() { s.watch(ctx, b, used) })
+// looking is called before each look at standby i. It gives what decides by that whether the standby may fill.
+func (s *standbys) looking(i int) func(context.Context, feed.Sight, error) {
+	b := s.all[i]
+	if !s.used() {
+		b.behind = b.behind[:0]
+		return nil
 	}
-	running.Wait()
-}
-
-func (s *standbys) watch(ctx context.Context, b *standby, used func() bool) {
-	defer b.eye.Close()
-	ticker := time.NewTicker(lookEvery)
-	defer ticker.Stop()
-	for {
-		if used() {
-			s.look(ctx, b)
-		} else {
-			b.behind = b.behind[:0]
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-	}
-}
-
-// look looks at a standby and decides whether it may fill.
-func (s *standbys) look(ctx context.Context, b *standby) {
-	looking, cancel := context.WithTimeout(ctx, s.staleness)
-	defer cancel()
 	l := look{began: s.clock(), applied: s.feed.Status().Applied}
 	s.mu.Lock()
 	l.closed, l.holds = b.closed, s.holds
 	s.mu.Unlock()
-	l.sight, l.err = b.eye.Look(looking)
-	if ctx.Err() != nil {
-		return
-	}
-	reason := s.count(b, &l)
-	if reason == "" && b.imitated != l.holds {
-		if err := b.db.Imitate(looking, s.primary); err != nil {
-			reason = err.Error()
-		} else {
-			b.imitated = l.holds
+	return func(ctx context.Context, sight feed.Sight, err error) {
+		l.sight, l.err = sight, err
+		reason := s.count(b, &l)
+		if reason == "" && b.imitated != l.holds {
+			imitating, cancel := context.WithTimeout(ctx, s.staleness)
+			defer cancel()
+			if err := b.db.Imitate(imitating, s.primary); err != nil {
+				reason = err.Error()
+			} else {
+				b.imitated = l.holds
+			}
 		}
+		s.conclude(b, &l, reason)
 	}
-	s.conclude(b, &l, reason)
 }
 
 // look is one look at a standby.

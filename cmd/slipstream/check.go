@@ -57,7 +57,7 @@ func checkOptions(c slipstream.Config) check.Options {
 		undeclared = ""
 	}
 	return check.Options{
-		DSN: c.DBURI, Schemas: c.DBSchemas, AnonRole: c.DBAnonRole, Tokens: c.JWTSecret != "",
+		DSN: c.DBURI, Replicas: c.DBReplicas, Schemas: c.DBSchemas, AnonRole: c.DBAnonRole, Tokens: c.JWTSecret != "",
 		Pool: c.DBPool, StatementTimeout: c.DBStatementTimeout,
 		Cache: c.CacheMode != "off", CacheModes: feed.Modes(c.CacheMode), CachedFor: c.CachedFor, CacheDSN: cmp.Or(c.CacheDBURI, c.DBURI), PreRequest: undeclared,
 		Limits: checkLimits(c),

@@ -76,6 +76,7 @@ var own = map[string]int{
 	"SLIP232":  http.StatusServiceUnavailable,          // too many connections
 	"SLIP233":  http.StatusRequestTimeout,              // body that came too slowly
 	"SLIP234":  http.StatusServiceUnavailable,          // memory is short
+	"SLIP220":  http.StatusServiceUnavailable,          // no replica to read from, and the primary has enough to do
 	"SLIP300":  http.StatusServiceUnavailable,          // no JWK set could be fetched yet
 	"SLIP500":  http.StatusInternalServerError,         // unclassified; the log has the cause
 }

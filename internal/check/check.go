@@ -14,6 +14,8 @@ import (
 type Options struct {
 	// DSN is the connection string of the authenticator.
 	DSN string
+	// Replicas are the connection strings of standbys to read from.
+	Replicas []string
 	// Schemas are the exposed schemas.
 	Schemas []string
 	// AnonRole is the role of requests without a token, or empty.
@@ -65,6 +67,7 @@ func Database(ctx context.Context, o Options) (Report, error) {
 		{"logical replication", i.replication},
 		{"extensions", i.extensions},
 		{"idempotency keys", i.idempotency},
+		{"replicas", i.replicas},
 		{"cache", i.cache},
 		{"rate limits", i.limits},
 	} {

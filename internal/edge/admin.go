@@ -23,6 +23,8 @@ type Admin struct {
 	Metrics http.Handler
 	// Cache serves /cache and what is below.
 	Cache http.Handler
+	// Replicas serves /replicas.
+	Replicas http.Handler
 	// SchemaCache writes the schema snapshot as JSON.
 	SchemaCache func(w io.Writer) error
 	// Config writes the configuration as PostgREST's config file format, without secrets.
@@ -31,7 +33,7 @@ type Admin struct {
 	Log *slog.Logger
 }
 
-// Handler serves /live, /ready, /metrics, /cache, /schema_cache, /config and /debug/pprof/
+// Handler serves /live, /ready, /metrics, /cache, /replicas, /schema_cache, /config and /debug/pprof/
 // (https://postgrest.org/en/stable/references/admin_server.html).
 func (a Admin) Handler() http.Handler {
 	if a.Log == nil {
@@ -50,6 +52,9 @@ func (a Admin) Handler() http.Handler {
 	if a.Cache != nil {
 		mux.Handle("/cache", a.Cache)
 		mux.Handle("/cache/", a.Cache)
+	}
+	if a.Replicas != nil {
+		mux.Handle("GET /replicas", a.Replicas)
 	}
 	if a.SchemaCache != nil {
 		mux.Handle("GET /schema_cache", a.document("application/json; charset=utf-8", a.SchemaCache))

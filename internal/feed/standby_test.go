@@ -1,6 +1,7 @@
 package feed_test
 
 import (
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -106,5 +107,42 @@ func TestStandbyNames(t *testing.T) {
 		if !strings.Contains(got, want) || strings.Contains(got, "hush") {
 			t.Errorf("%s: %s, want %s", dsn, got, want)
 		}
+	}
+}
+
+// A role that may not replicate sees what it needs for reads that nothing is kept of, and no more.
+func TestStandbyWithoutTheRight(t *testing.T) {
+	dsn := database(t, `create table item (id int primary key)`)
+	r := pgtest.Standby(t)
+	f := follow(t, dsn)
+	u, err := url.Parse(r.At(dsn))
+	if err != nil {
+		t.Fatal(err)
+	}
+	role := pgtest.Role(t, "login noinherit")
+	u.User = url.User(role)
+	r.CatchUp()
+	all, some := look(t, r.At(dsn)), look(t, u.String())
+	if all.Vague || !some.Vague || some.System != all.System || some.Timeline != all.Timeline || !some.Recovering || some.Replayed < all.Replayed {
+		t.Errorf("%+v, and without the right %+v", all, some)
+	}
+	if why := f.feed.Alien(some); !strings.Contains(why, "REPLICATION") {
+		t.Errorf("%q", why)
+	}
+	s := newStandby(t, u.String())
+	defer s.Close()
+	if sight, err := s.Look(t.Context()); err != nil || !sight.Vague {
+		t.Fatal(sight, err)
+	}
+	pgtest.Exec(t, dsn, "alter role "+role+" replication")
+	r.CatchUp()
+	for range 2 { // the first finds out
+		some, err = s.Look(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if some.Vague || f.feed.Alien(some) != "" {
+		t.Errorf("with the right %+v: %s", some, f.feed.Alien(some))
 	}
 }

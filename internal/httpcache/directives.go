@@ -31,6 +31,19 @@ func requestDirectives(header http.Header) directives {
 	return d
 }
 
+// MaxAge is how old an answer a request wants at most, whoever gives it (Cache-Control: max-age, and no-cache for 0), in seconds;
+// false where it does not say.
+func MaxAge(header http.Header) (seconds int, limited bool) {
+	if len(header["Cache-Control"]) == 0 {
+		return 0, false
+	}
+	d := requestDirectives(header)
+	if d.noCache {
+		return 0, true
+	}
+	return d.maxAge, d.maxAge < math.MaxInt
+}
+
 // add ignores what cannot be read.
 func (d *directives) add(directive string) {
 	name, value, given := strings.Cut(directive, "=")

@@ -65,7 +65,7 @@ func (t *trip) handle(m pgproto3.BackendMessage, failed bool) error {
 		case s.statement == called:
 			t.takeSaw(m.Values)
 		case s.statement == replayed:
-			t.replayed = parseLSN(string(m.Values[len(m.Values)-1]))
+			return t.interruptOn(t.takeReplayed(string(m.Values[len(m.Values)-1])))
 		default:
 			return t.interruptOn(t.sinkOf(s).Row(s.statement, m.Values))
 		}

@@ -34,6 +34,9 @@ func (p *Pace) below(mean, least time.Duration) bool {
 	return m > 0 && l > 0 && m < int64(mean) && l < int64(least)
 }
 
+// Usual is how long the statement has been taking on average, or 0 while that is not known.
+func (p *Pace) Usual() time.Duration { return time.Duration(p.mean.Load()) }
+
 // note counts one execution, alone on its connection or not. When two come at once, one of them may be lost.
 func (p *Pace) note(took time.Duration, alone bool) {
 	mean := p.mean.Load()

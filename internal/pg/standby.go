@@ -2,6 +2,7 @@ package pg
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"strings"
@@ -17,7 +18,20 @@ import (
 // replayedColumn follows the settings of a Tx on a standby: what it has replayed, in the statement before those of the Tx.
 // These have snapshots of their own, taken later, and so see all of it; what a statement tells beside rows can be newer
 // than its snapshot.
-const replayedColumn = ", pg_catalog.pg_last_wal_replay_lsn()"
+// A server that was promoted has none.
+const replayedColumn = ", case when pg_catalog.pg_is_in_recovery() then pg_catalog.pg_last_wal_replay_lsn() end"
+
+// ErrBehind is returned by a Read on a standby that has not replayed Tx.Least, or was promoted.
+var ErrBehind = errors.New("the standby has not replayed what the read must see")
+
+// takeReplayed takes the position before the statements.
+func (t *trip) takeReplayed(lsn string) error {
+	t.replayed = parseLSN(lsn)
+	if t.least > 0 && t.replayed < t.least {
+		return ErrBehind
+	}
+	return nil
+}
 
 // standbyGrace is DB.cancelGrace of a standby, where somebody waits to read from the primary instead.
 const standbyGrace = 250 * time.Millisecond
@@ -80,8 +94,7 @@ func setParameter(c *pgx.ConnConfig, name, value string) {
 func (db *DB) User() string { return db.config.ConnConfig.User }
 
 // Replayed is a position in the WAL: all that was committed before it was visible to the statements of the last Read, if
-// they ran on a standby. It is 0 where that is not known, as after a Read that failed. A server that was promoted may still
-// tell the last position that it has replayed: whether it is a standby the statements have to ask themselves.
+// they ran on a standby. It is 0 where that is not known, as after a Read that failed, or on a server that was promoted.
 func (tx *Tx) Replayed() uint64 { return tx.replayed }
 
 // queueSettings makes the messages of the settings.

@@ -18,8 +18,10 @@ func TestStandby(t *testing.T) {
 	r := pgtest.Standby(t)
 	r.CatchUp()
 	t.Run("replayed", func(t *testing.T) { testReplayed(t, w, r) })
+	t.Run("least", func(t *testing.T) { testLeast(t, w, r) })
 	t.Run("shared", func(t *testing.T) { testReplayedShared(t, w, r) })
 	t.Run("imitate", func(t *testing.T) { testImitate(t, w, r) })
+	t.Run("promoted", func(t *testing.T) { testPromoted(t, w, r) }) // the last one
 }
 
 func testReplayed(t *testing.T, w world, r *pgtest.Replica) {
@@ -67,6 +69,29 @@ func testReplayed(t *testing.T, w world, r *pgtest.Replica) {
 	tx := as(w.ann)
 	if err := standby.Read(t.Context(), tx, []pg.Statement{statement("select 1 / 0")}, &got{}); err == nil || tx.Replayed() != 0 {
 		t.Errorf("a read that failed: %v, replayed %d", err, tx.Replayed())
+	}
+}
+
+// A read that must see more than a standby has replayed gives nothing, and leaves the connection as it was.
+func testLeast(t *testing.T, w world, r *pgtest.Replica) {
+	primary := run(t, pg.Options{DSN: w.dsn, MaxConns: 1})
+	standby := run(t, pg.Options{DSN: r.At(w.dsn), MaxConns: 1, Standby: true})
+	lookout := primary.Lookout()
+	defer lookout.Close()
+	r.CatchUp()
+	now, err := lookout.Look(t.Context())
+	if err != nil || now.LSN == 0 || now.Timeline != 1 || now.System == 0 || lookout.Database() != pgtest.Value(t, w.super, "select current_database()") {
+		t.Fatalf("%+v, %v in %s", now, err, lookout.Database())
+	}
+	for range 3 {
+		for least, want := range map[uint64]error{0: nil, 1: nil, now.LSN: nil, now.LSN + 1<<30: pg.ErrBehind} {
+			tx, sink := as(w.ann), &got{}
+			tx.Least = least
+			err := standby.Read(t.Context(), tx, []pg.Statement{statement("select 1")}, sink)
+			if !errors.Is(err, want) || (len(sink.rows) == 1) != (want == nil) {
+				t.Errorf("at least %d of %d: %v, %q", least, now.LSN, err, sink.rows)
+			}
+		}
 	}
 }
 
@@ -119,6 +144,21 @@ func testImitate(t *testing.T, w world, r *pgtest.Replica) {
 	}
 	if got := shown(standby); got != want {
 		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// Of a server that was promoted, nothing is read by the connections that there are.
+func testPromoted(t *testing.T, w world, r *pgtest.Replica) {
+	standby := run(t, pg.Options{DSN: r.At(w.dsn), MaxConns: 1, Standby: true})
+	for _, want := range []error{nil, pg.ErrBehind} {
+		tx, sink := as(w.ann), &got{}
+		tx.Least = 1
+		if err := standby.Read(t.Context(), tx, []pg.Statement{statement("select 1")}, sink); !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
+		}
+		if want == nil {
+			r.Promote()
+		}
 	}
 }
 

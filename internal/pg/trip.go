@@ -49,6 +49,7 @@ type trip struct {
 	// Of the answer.
 	outcome  outcome
 	replayed uint64    // by a standby, before the statements
+	least    uint64    // Tx.Least
 	member   int       // whose messages are being made, in a group of writes
 	at       int       // the step that is being answered
 	bound    int       // how many steps the server has begun to execute
@@ -130,7 +131,7 @@ func (t *trip) pipeline(queue func()) error {
 
 // queue makes the messages of the transaction.
 func (t *trip) queue(tx *Tx, statements []Statement) {
-	t.steps, t.at, t.bound, t.status, t.tooLarge = t.steps[:0], 0, 0, 0, nil
+	t.steps, t.at, t.bound, t.status, t.tooLarge, t.least = t.steps[:0], 0, 0, 0, nil, tx.Least
 	begin := tx.begin()
 	if begin == "" && t.hold {
 		begin = "begin"

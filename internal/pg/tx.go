@@ -29,6 +29,9 @@ type Tx struct {
 	// PreRequestSaw, if not nil, is set to the snapshot of the statement that calls PreRequest. The function has seen all that
 	// this could see, and perhaps more; the statements after it may have seen what the function has not.
 	PreRequestSaw *Snapshot
+	// Least is for Reads on a standby: they fail with ErrBehind, and before they have given anything to their sink, where the
+	// standby has not replayed the log up to this LSN, or is none any more. 0 asks for nothing. Isolation must be empty.
+	Least uint64
 	// Guard is for Write, and nil for most.
 	Guard *Guard
 	// Ask says how important the request is: who goes first where there are not enough connections for all, and who is refused. Its

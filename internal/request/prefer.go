@@ -42,6 +42,8 @@ func (p *Preferences) add(item string) {
 		p.pick(&p.Handling, item, value, "strict", "lenient")
 	case "pagination":
 		p.pick(&p.Pagination, item, value, "cursor")
+	case "read":
+		p.pick(&p.Read, item, value, "primary")
 	case "timezone":
 		p.addTimezone(item, value)
 	case "max-affected":
@@ -138,5 +140,6 @@ func (p *Preferences) Applied() string {
 	if p.Wait > 0 {
 		add("wait", strconv.Itoa(int(p.Wait/time.Second)))
 	}
+	add("read", p.Read)
 	return b.String()
 }

@@ -68,6 +68,7 @@ type Preferences struct {
 	Timezone    string        // as sent, never Invalid: since v16 PostgreSQL is asked whether it exists (22023)
 	MaxAffected *int64
 	Pagination  string // cursor (ours)
+	Read        string // primary (ours)
 	Invalid     []string
 
 	maxAffectedSeen bool

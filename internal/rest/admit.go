@@ -42,6 +42,9 @@ func classOf(r *http.Request) int {
 // admit says how important a request is, and refuses it before anything else is done for it, where it would be refused anyway.
 func (h *Handler) admit(r *http.Request, caller *auth.Caller) (ask limit.Ask, err error) {
 	ask = h.ask(r, caller, classOf(r))
+	if h.options.Replica != nil && ask.Class == ClassRead {
+		return ask, nil // it is not known yet which server it is for
+	}
 	ask.Admitted = true
 	return ask, h.db.Limiter().Refuse(ask)
 }

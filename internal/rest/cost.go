@@ -11,7 +11,7 @@ import (
 // its own, because the read must not begin before the cost is known.
 func (a *answer) checkCost() error {
 	var cost estimatedCost
-	err := a.db.Read(a.r.Context(), &a.tx, []pg.Statement{{SQL: a.plan.CostSQL, Args: a.args}}, &cost)
+	err := a.readAnywhere([]pg.Statement{{SQL: a.plan.CostSQL, Args: a.args}}, &cost)
 	if err != nil {
 		return err
 	}

@@ -56,7 +56,7 @@ func gone(err error) bool {
 		(strings.Contains(answered.Message, "slipstream") || strings.Contains(answered.Message, "schema_change"))
 }
 
-func (a *answer) runFill(db reader, unkeyed bool, key [][]byte) error {
+func (a *answer) runFill(db Reader, unkeyed bool, key [][]byte) error {
 	f := a.plan.Fill
 	s := pg.Statement{Formats: fillFormats, Pace: &a.plan.pace}
 	o := a.options.Plan
@@ -73,8 +73,9 @@ func (a *answer) runFill(db reader, unkeyed bool, key [][]byte) error {
 	return db.Read(a.r.Context(), &a.tx, a.statements, a)
 }
 
-// reader is where a fill is run: a.db, or a standby.
-type reader interface {
+// Reader is where a read is run: the primary, or another server.
+type Reader interface {
+	// Read is that of a pg.DB.
 	Read(context.Context, *pg.Tx, []pg.Statement, pg.Sink) error
 }
 

@@ -6,8 +6,8 @@ import (
 
 // Standby is a turn of a streaming standby, to read one answer from it.
 type Standby interface {
-	// Read is that of a pg.DB. It fails where the answer cannot be used, whatever it is.
-	reader
+	// Reader fails where the answer cannot be used, whatever it is.
+	Reader
 	// Done ends the turn, and tells whether the answer was used.
 	Done(used bool)
 }

@@ -62,6 +62,9 @@ type Options struct {
 	// Standby gives a standby whose turn it is to read an answer that is to be kept, or nil. Without it, all are read from the
 	// primary.
 	Standby func() Standby
+	// Replica gives what a GET or HEAD of which nothing is kept is read on instead of the primary, or nil where it must be that
+	// one. Without it, all are read from the primary.
+	Replica func(*http.Request) Reader
 	// Outdated, if not nil, is called when a definition turns out to be newer than the catalog that requests are planned by, with
 	// its SchemaChanges.Since.
 	Outdated func(since int64)

@@ -79,6 +79,9 @@ func (a *answer) applied() string {
 	if a.plan.write != nil {
 		a.appliedToWrite(&p)
 	}
+	if !a.plan.writes {
+		p.Read = a.req.Prefer.Read
+	}
 	if a.plan.Function != nil {
 		p.MaxAffected = a.req.Prefer.MaxAffected
 	}

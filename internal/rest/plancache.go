@@ -24,6 +24,7 @@ type planned struct {
 	group       string      // of writes that may share a transaction
 	unkeyed     roles       // who may not read the columns of keys
 	large       atomic.Bool // an answer was larger than those that are kept
+	primaryOnly atomic.Bool // no standby can run it
 }
 
 // roles are names of roles.

@@ -92,7 +92,7 @@ func (a *answer) readPlain() error {
 	a.filling = false
 	a.statements = append(a.statements[:0], pg.Statement{SQL: p.SQL, Args: a.args, Formats: p.formats(), Pace: &p.pace})
 	a.addEstimate()
-	if err := a.db.Read(a.r.Context(), &a.tx, a.statements, a); err != nil {
+	if err := a.readAnywhere(a.statements, a); err != nil {
 		return a.explainKeyset(p, err)
 	}
 	return nil

@@ -74,6 +74,7 @@ func (h *Handler) Shape(r *http.Request) *Shape {
 const (
 	byPreRequest = "pre-request"
 	byTarget     = "target"     // it is not of a relation
+	byPrimary    = "primary"    // Prefer: read=primary
 	byCondition  = "condition"  // If-Match
 	byRefusal    = "refused"    // it is answered with an error
 	byTime       = "time"       // it compares with a time that moves on
@@ -101,6 +102,9 @@ func (s *Shape) look(r *http.Request, catalog *Catalog) (kind, because string) {
 	}
 	if req.Target == request.Root {
 		return byTarget, "is the root"
+	}
+	if req.Prefer.Read != "" {
+		return byPrimary, "asks for the primary"
 	}
 	if req.IfMatch != nil {
 		return byCondition, "has a condition"

@@ -49,7 +49,7 @@ func (a *answer) stream() error {
 	guc := pg.Statement{SQL: gucSQL}
 	a.statements = append(a.statements, guc, pg.Statement{SQL: a.plan.SQL, Args: a.args}, guc)
 	a.addEstimate()
-	err := a.db.Read(a.r.Context(), &a.tx, a.statements, s)
+	err := a.readAnywhere(a.statements, s)
 	a.info.MarkTiming(telemetry.PhaseTransaction)
 	if !s.started {
 		if err != nil {
