@@ -133,10 +133,10 @@ func sampled(f func()) (stop func()) {
 	}
 }
 
-// running is how many statements the server's sessions have under way, as PostgreSQL sees it.
+// running is how many statements of the load the server's sessions have under way on the primary, as PostgreSQL sees it.
 func (s *site) running(t testing.TB) (n int) {
 	t.Helper()
-	text := pgtest.Value(t, s.dsn, "select count(*) from pg_stat_activity where usename = $1 and state = 'active'", s.login)
+	text := pgtest.Value(t, s.dsn, "select count(*) from pg_stat_activity where usename = $1 and wait_event = 'PgSleep'", s.login)
 	if _, err := fmt.Sscan(text, &n); err != nil {
 		t.Error(err)
 	}

@@ -100,7 +100,7 @@ PostgreSQL %s. Short forms of the same tests belong to `+"`make test`"+`. They a
 func promised() map[string]string {
 	return map[string]string{
 		"A1":         "a replica that is dead or behind a black hole costs no read",
-		"A2":         "when all replicas are gone, the primary gets no more to do at a time than is allowed",
+		"A2":         "when all replicas are gone, the primary gets no more to do at a time than is allowed, and critical requests are answered",
 		"A3":         "at 3 × what the database can do, it does at least 90 % of its most; the critical tier takes less than twice as long; the others are refused in order, within 5 ms",
 		"A4":         "what is believed to be the limit does not drift: within 30 % after ten minutes at 1.2 ×, and under constant timeouts",
 		"A5":         "after a stall of the database of 10 s, all is normal within 2 s; not more than 1.1 statements a request",
