@@ -75,6 +75,10 @@ func (s *site) overloadWrongs(tally *tiers.Tally, res *loadtest.Result, needless
 		wrong++
 		s.t.Errorf("over the whole overload, a tier was answered %.0f %% more rarely than a less important one:%s", 100*d, shares(tally))
 	}
+	if best, last := tally.Of(overloadPhase, 0).Share(), tally.Of(overloadPhase, len(tally.Tiers)-1).Share(); best < last+0.3 {
+		wrong++
+		s.t.Errorf("to be critical makes no difference:%s", shares(tally))
+	}
 	return wrong
 }
 
