@@ -27,6 +27,7 @@ type caching struct {
 	log    *slog.Logger
 	reload func() // asks for the catalog to be read again
 
+	primary  *pg.DB
 	standbys standbys
 	follows  bool // changes, as soon as that is possible
 	renewals *renewals
@@ -57,6 +58,7 @@ type caching struct {
 	outdatedSince int64
 	renewing      bool   // roles have changed, and the catalog and the sessions may be older
 	term          uint64 // of followed
+	timeline      uint32 // of the primary, once it has changed
 }
 
 // awaitOwn is how long a write waits for its changes to come back before it is answered, and a read for those that its token
@@ -90,7 +92,7 @@ func newCaching(cfg Config, log *slog.Logger, client *redis.Client, reload func(
 	k.cache = cache.New(o)
 	k.feed = feed.New(feed.Options{
 		DSN: cfg.feedDSN(), Modes: feed.Modes(cfg.CacheMode), Clock: k.clock, Logger: log, Active: k.active,
-		Sharing: cfg.sharing(client),
+		Sharing: cfg.sharing(client), Meet: func(system uint64, timeline uint32) error { return k.primary.Meet(system, timeline) },
 	}, feed.Handlers{
 		Committed: k.committed, SchemaChanged: k.schemaChanged, Published: k.publish, RolesChanged: k.rolesChanged,
 		Sending: k.sending, Beat: k.beat, Applied: k.cache.Applied, State: k.state,
@@ -280,6 +282,10 @@ func (k *caching) beat(b feed.Beat) {
 func (k *caching) state(s feed.State, reason string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if s == feed.Live && !k.followsPrimary() {
+		k.feed.Restart()
+		return
+	}
 	k.live = s == feed.Live
 	k.standbys.hold(k.ticket)
 	switch s {

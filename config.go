@@ -17,6 +17,9 @@ const NoCache = -1
 // NoBatch as the number of operations of a batch switches batches off; "0" in a file, the environment or a flag.
 const NoBatch = -1
 
+// NoParking as the number of writes that wait for a primary has none wait; "0" in a file, the environment or a flag.
+const NoParking = -1
+
 // Config is everything that can be set. The zero value of each field is its documented default
 // (docs/configuration.md lists them all); [Config.WithDefaults] fills them in and [Config.Validate] checks them.
 // Fields are named after PostgREST's options where it has the option; switches that are on by default have a
@@ -71,6 +74,11 @@ type Config struct {
 	DBPoolMaxLifetime        time.Duration // default 30 min
 	// DisablePoolRecovery ends the process when the database is lost, instead of waiting for it.
 	DisablePoolRecovery bool
+
+	// Failover, where DBURI names several hosts.
+
+	FailoverParkWrites int           // writes that wait for a primary, default 256; NoParking none
+	FailoverParkTime   time.Duration // for how long, default 5 s
 
 	// Reloading.
 

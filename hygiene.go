@@ -4,6 +4,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
+	"slices"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 
@@ -20,7 +22,10 @@ func (c Config) connectionLimits() edge.ConnectionLimits {
 	if total == 0 {
 		total = edge.DefaultConnections(perPoolConnection * c.DBPool)
 	}
-	return edge.ConnectionLimits{Total: total, PerAddress: c.ServerMaxConnectionsPerIP}
+	trusted, _ := c.trustedProxies() // validated
+	return edge.ConnectionLimits{Total: total, PerAddress: c.ServerMaxConnectionsPerIP, Exempt: func(a netip.Addr) bool {
+		return slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(a) })
+	}}
 }
 
 // adminConnections are few, and not the API's: /ready and /metrics answer while that is full.

@@ -46,6 +46,7 @@ func sections() []section {
 	return []section{
 		{"Database", databaseOptions()},
 		{"Connection pool", poolOptions()},
+		{"Failover", failoverOptions()},
 		{"Reloading", reloadOptions()},
 		{"Tokens and cursors", tokenOptions()},
 		{"API server", serverOptions()},

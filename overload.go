@@ -13,14 +13,25 @@ import (
 	"github.com/slipstream-go/slipstream/limit"
 )
 
+// memoryLevel is the level of overload for want of memory: see rest.Options.Level. When it is critical, nobody gets as far as that.
+func (s *Server) memoryLevel() int {
+	if s.memory.Level() >= limit.MemoryShort {
+		return 2
+	}
+	return 0
+}
+
 // overload says how the data API deals with more requests than can be served.
-func (c Config) overload(o *rest.Options) error {
+func (c Config) overload(s *Server, o *rest.Options) error {
 	rules, err := priority.New(priority.Options{Routes: c.Priorities, Claim: c.PriorityClaim, Tenant: c.TenantClaim})
 	if err != nil {
 		return fmt.Errorf("priorities: %w", err)
 	}
 	o.Priority = func(r *http.Request, caller *auth.Caller) (limit.Priority, uint64) {
 		return rules.Of(r, caller, time.Now())
+	}
+	if !c.DisableMemoryGuard {
+		o.Level = s.memoryLevel
 	}
 	o.Timeout = c.RequestTimeout
 	if o.Degradation, err = rest.ParseDegradation(c.Degrade); err != nil {

@@ -154,7 +154,7 @@ func TestTimeForARequest(t *testing.T) {
 	}
 	a := s.get("/rpc/nap?s=600")
 	a.check(t, 504, "*")
-	if !strings.Contains(a.body, `"SLIP203"`) {
+	if !strings.Contains(a.body, `"SLIP222"`) {
 		t.Error(a.body)
 	}
 	eventually(t, "the statement has ended", noMore)

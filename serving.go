@@ -235,7 +235,7 @@ func (c Config) rest(s *Server) (rest.Options, error) {
 	}
 	o.IgnoreIdempotencyKeys = c.IdempotencyKeys == "off"
 	o.AppSettings, o.RoleDefaults = c.settings()
-	return o, c.overload(&o)
+	return o, c.overload(s, &o)
 }
 
 func (c Config) openAPI() rest.OpenAPIOptions {

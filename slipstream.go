@@ -91,8 +91,14 @@ func New(_ context.Context, cfg Config) (*Server, error) {
 	if s.caching != nil || cfg.consistencyKey() != nil || len(cfg.DBReplicas) > 0 {
 		pool.Committed = s.committed
 	}
+	if s.caching != nil {
+		pool.Switched = s.caching.switched
+	}
 	if s.db, err = pg.Open(pool); err != nil {
 		return nil, err
+	}
+	if s.caching != nil {
+		s.caching.primary = s.db
 	}
 	if err := s.openReplicas(cfg); err != nil {
 		return nil, err
@@ -100,7 +106,7 @@ func New(_ context.Context, cfg Config) (*Server, error) {
 	if err := s.watchPool(); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(s.watchCache(), s.watchPurging(), s.watchReplicas()); err != nil {
+	if err := errors.Join(s.watchCache(), s.watchPurging(), s.watchReplicas(), s.watchFailover()); err != nil {
 		return nil, err
 	}
 	s.api = edge.NewServer(cfg.apiServer(s.log))

@@ -23,6 +23,7 @@ import (
 func (c Config) pool(log *slog.Logger, trace func(context.Context, string) (context.Context, func(error))) pg.Options {
 	o := pg.Options{
 		DSN: c.DBURI, MaxConns: c.DBPool, AcquireTimeout: c.DBPoolAcquisitionTimeout,
+		ParkWrites: c.FailoverParkWrites, ParkTime: c.FailoverParkTime,
 		MaxIdle: c.DBPoolMaxIdletime, MaxLifetime: c.DBPoolMaxLifetime,
 		Unprepared: c.DisablePreparedStatements, Logger: log, Trace: trace,
 	}

@@ -18,7 +18,9 @@
 //
 // Buffers are a budget of bytes for what is held in memory meanwhile, and Memory tells when the process as a whole has too little left.
 //
-// It does not retry, does not measure time for others, and shares nothing between processes.
+// A RetryBudget says how often what has failed may be tried again, so that retries do not become the load.
+//
+// It does not measure time for others, and shares nothing between processes.
 //
 // It imports no package of this module. Imported by pg, rest, edge, gateway and the root package, and by Go programs.
 package limit

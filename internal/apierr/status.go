@@ -68,7 +68,6 @@ var own = map[string]int{
 	"SLIP200":  http.StatusServiceUnavailable,          // refused under overload
 	"SLIP201":  http.StatusServiceUnavailable,          // switched off under overload
 	"SLIP202":  http.StatusServiceUnavailable,          // the database fails to answer
-	"SLIP203":  http.StatusGatewayTimeout,              // no time left
 	"SLIP210":  http.StatusTooManyRequests,             // a rate limit is used up
 	"SLIP211":  http.StatusServiceUnavailable,          // rate limits cannot be asked, and are closed then
 	"SLIP230":  http.StatusServiceUnavailable,          // no room in memory for a body or an answer
@@ -77,6 +76,8 @@ var own = map[string]int{
 	"SLIP233":  http.StatusRequestTimeout,              // body that came too slowly
 	"SLIP234":  http.StatusServiceUnavailable,          // memory is short
 	"SLIP220":  http.StatusServiceUnavailable,          // no replica to read from, and the primary has enough to do
+	"SLIP221":  http.StatusServiceUnavailable,          // no primary
+	"SLIP222":  http.StatusGatewayTimeout,              // the request's deadline has come
 	"SLIP300":  http.StatusServiceUnavailable,          // no JWK set could be fetched yet
 	"SLIP500":  http.StatusInternalServerError,         // unclassified; the log has the cause
 }
@@ -86,7 +87,7 @@ var own = map[string]int{
 // (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 func Unavailable(code string) bool {
 	switch code {
-	case "PGRST000", "PGRST001", "PGRST002", "PGRST003", "SLIP200", "SLIP201", "SLIP202", "SLIP203", "SLIP220", "SLIP221":
+	case "PGRST000", "PGRST001", "PGRST002", "PGRST003", "SLIP200", "SLIP201", "SLIP202", "SLIP220", "SLIP221":
 		return true
 	}
 	return len(code) == 5 && (strings.HasPrefix(code, "08") || strings.HasPrefix(code, "53") || strings.HasPrefix(code, "57P"))
@@ -127,6 +128,8 @@ func sqlState(code string, authenticated bool) int {
 			return http.StatusForbidden
 		}
 		return http.StatusUnauthorized
+	case "55P03": // lock_not_available: somebody else has it, for now
+		return http.StatusServiceUnavailable
 	case "53400":
 		return http.StatusInternalServerError
 	case "P0001":

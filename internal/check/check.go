@@ -57,6 +57,7 @@ func Database(ctx context.Context, o Options) (Report, error) {
 		ask   func(context.Context) error
 	}{
 		{"connection", i.connection},
+		{"hosts", i.hosts},
 		{"server version", i.version},
 		{"authenticator", i.authenticator},
 		{"anonymous role", i.anonRole},

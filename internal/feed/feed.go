@@ -32,6 +32,9 @@ type Options struct {
 	Logger *slog.Logger
 	// Active says whether somebody depends on heartbeats: none are sent otherwise. Default always.
 	Active func() bool
+	// Meet, if not nil, is told of each server before it is followed. An error is that this one must not be: others have gone
+	// on without it.
+	Meet func(system uint64, timeline uint32) error
 	// Sharing is with other feeds of the database; nil: this one has a slot of its own.
 	Sharing *Sharing
 }
@@ -136,6 +139,9 @@ type Feed struct {
 	// prompts has a token while somebody waits for Applied.
 	prompts chan struct{}
 
+	// restarts has a token when the session is to end.
+	restarts chan struct{}
+
 	// origin is the server that the last session was with, which alone sets it.
 	origin origin
 
@@ -163,7 +169,7 @@ func New(o Options, h Handlers) *Feed {
 	if len(o.Modes) == 0 {
 		o.Modes = []Mode{WAL}
 	}
-	return &Feed{options: o, handlers: h.withDefaults(), prompts: make(chan struct{}, 1), name: random()}
+	return &Feed{options: o, handlers: h.withDefaults(), prompts: make(chan struct{}, 1), restarts: make(chan struct{}, 1), name: random()}
 }
 
 func (h Handlers) withDefaults() Handlers {
@@ -212,7 +218,7 @@ func (f *Feed) Run(ctx context.Context) error {
 		}
 		reason := explain(err)
 		wait := pause - rand.N(pause/2)
-		if live && errors.Is(err, errRelay) {
+		if live && errors.Is(err, errRelay) || errors.Is(err, errAnotherPrimary) {
 			wait = rand.N(firstPause / 10)
 		}
 		live = false
@@ -220,6 +226,8 @@ func (f *Feed) Run(ctx context.Context) error {
 		f.setState(Broken, reason)
 		select {
 		case <-ctx.Done():
+		case <-f.restarts:
+			pause = firstPause / 2
 		case <-time.After(wait):
 		}
 		pause = min(2*pause, longestPause)
@@ -232,6 +240,14 @@ func (f *Feed) Prompt() {
 	select {
 	case f.prompts <- struct{}{}:
 	default: // the heartbeat that somebody else asked for has not been sent
+	}
+}
+
+// Restart has the feed begin anew soon, as the database has another primary. It does not wait for it.
+func (f *Feed) Restart() {
+	select {
+	case f.restarts <- struct{}{}:
+	default:
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -73,6 +75,13 @@ func (f *Feed) session(ctx context.Context, becameLive func()) error {
 	err := s.open(ctx)
 	if err == nil {
 		s.work.Go(func() { s.end(s.beat(ctx)) })
+		s.work.Go(func() {
+			select {
+			case <-ctx.Done():
+			case <-f.restarts:
+				s.end(errAnotherPrimary)
+			}
+		})
 		err = s.source.run(ctx)
 	}
 	s.end(err)
@@ -80,6 +89,8 @@ func (f *Feed) session(ctx context.Context, becameLive func()) error {
 	s.close()
 	return context.Cause(ctx)
 }
+
+var errAnotherPrimary = errors.New("the database has another primary")
 
 // random is what no other session in the world has.
 func random() string {
@@ -190,6 +201,12 @@ func (s *session) compareOrigin(ctx context.Context) error {
 		s.feed.origin = now
 		st.Session, st.System, st.Timeline = random(), now.system, now.timeline
 	})
+	if s.feed.options.Meet == nil || now == (origin{}) {
+		return nil
+	}
+	if err := s.feed.options.Meet(now.system, now.timeline); err != nil {
+		return fmt.Errorf("the change feed does not follow timeline %d: %w", now.timeline, err)
+	}
 	return nil
 }
 

@@ -66,6 +66,10 @@ func (s *slot) openSlot(ctx context.Context) error {
 	if err := s.compareOrigin(ctx); err != nil {
 		return err
 	}
+	// Of several hosts, two can say that they are the primary.
+	if beside, err := s.askOrigin(ctx); err == nil && beside != s.feed.origin {
+		return errors.New("its two connections are to different servers: only one of the hosts may be a primary")
+	}
 	if err := s.awaitSlot(ctx, own); err != nil {
 		return err
 	}

@@ -111,7 +111,14 @@ func (db *DB) connectError(ctx context.Context, err error) error {
 	case errors.As(err, &known): // from the gate
 		return known
 	}
-	return db.gate.failed(&ConnectError{err})
+	known = &ConnectError{err}
+	if db.unreached(known) == never {
+		return db.gate.failed(known)
+	}
+	if !errors.Is(err, ErrNoPrimary) {
+		db.lookout.suspects()
+	}
+	return known
 }
 
 // lost tells that a connection turned out to be dead. What killed it, such as a restart of the server, has most likely
@@ -139,19 +146,23 @@ func (db *DB) reset() {
 }
 
 // with runs f on a connection of the pool. When f loses the connection and says that it may be called again, it is
-// called once more with another one.
+// called again with another one, as the budget allows.
 func (db *DB) with(ctx context.Context, ask limit.Ask, f func(*pgxpool.Conn) (again bool, err error)) error {
-	for attempt := 0; ; attempt++ {
-		conn, err := db.acquire(ctx, ask)
-		if err != nil {
-			return err
-		}
-		again, err := db.use(conn, f)
-		var lost *LostError
-		if !errors.As(err, &lost) || !again || attempt > 0 {
-			return err
-		}
+	return db.untilDone(ctx, false, nil, func() (again, error) { return db.once(ctx, ask, f) })
+}
+
+// once runs f on a connection of the pool, and tells why it may be called again.
+func (db *DB) once(ctx context.Context, ask limit.Ask, f func(*pgxpool.Conn) (again bool, err error)) (again, error) {
+	conn, err := db.acquire(ctx, ask)
+	if err != nil {
+		return db.unreached(err), err
 	}
+	may, err := db.use(conn, f)
+	var broken *LostError
+	if may && errors.As(err, &broken) {
+		return lost, err
+	}
+	return never, err
 }
 
 func (db *DB) use(conn *pgxpool.Conn, f func(*pgxpool.Conn) (bool, error)) (again bool, err error) {

@@ -62,6 +62,8 @@ func (t *trip) handle(m pgproto3.BackendMessage, failed bool) error {
 		case failed || s.statement == internal:
 		case s.statement == position:
 			t.outcome.position = parsePosition(m.Values)
+		case s.statement == assigned:
+			t.outcome.xid = parseAssigned(m.Values)
 		case s.statement == called:
 			t.takeSaw(m.Values)
 		case s.statement == replayed:

@@ -17,28 +17,29 @@ type Batch struct {
 	isolation string
 	begun     bool
 	rollback  bool
-	again     bool     // the transaction may begin anew
+	again     again
 	set       []string // the names of what writes have set so far
 	failed    error
 }
 
 // Batch runs f in one transaction and commits it when f returns nil, unless a Write decided otherwise. It begins anew as
-// a Write does, once: then f is called again. Errors are those of Write, and what f returned.
+// a Write does: then f is called again. Errors are those of Write, and what f returned.
 func (db *DB) Batch(ctx context.Context, ask limit.Ask, f func(*Batch) error) error {
-	o, again, err := db.attemptBatch(ctx, ask, f)
-	if again {
-		o, _, err = db.attemptBatch(ctx, ask, f)
-	}
+	var o outcome
+	err := db.untilDone(ctx, true, &o, func() (why again, err error) {
+		o, why, err = db.attemptBatch(ctx, ask, f)
+		return why, err
+	})
 	if err == nil {
 		db.tell(ctx, o)
 	}
 	return err
 }
 
-func (db *DB) attemptBatch(ctx context.Context, ask limit.Ask, f func(*Batch) error) (o outcome, again bool, err error) {
+func (db *DB) attemptBatch(ctx context.Context, ask limit.Ask, f func(*Batch) error) (o outcome, why again, err error) {
 	conn, err := db.acquire(ctx, ask)
 	if err != nil {
-		return outcome{}, false, err
+		return outcome{}, db.unreached(err), err
 	}
 	t := db.newTrip(conn)
 	defer t.end(db)
@@ -49,12 +50,12 @@ func (db *DB) attemptBatch(ctx context.Context, ask limit.Ask, f func(*Batch) er
 	cancelled := t.unwatch()
 	switch {
 	case err != nil && cancelled:
-		return outcome{}, false, ctx.Err()
+		return outcome{}, never, ctx.Err()
 	case err != nil || !b.begun:
 		return outcome{}, b.again, err
 	}
 	err = t.conclude(nil, func() (bool, error) { return !b.rollback, nil }, db.commitGrace)
-	return t.outcome, false, err
+	return t.outcome, t.fleeting(err), err
 }
 
 // Read is DB.Read in the transaction. What it writes is undone.
@@ -97,9 +98,11 @@ func (b *Batch) run(ctx context.Context, tx *Tx, statements []Statement, sink Si
 	if tx.ReadWrite {
 		b.remember(tx.Settings)
 	}
-	var lost *LostError
-	b.again = err != nil && (b.trip.stale(err) || errors.As(err, &lost))
-	return err
+	b.again = b.trip.fleeting(err)
+	if err != nil && b.again == never && b.trip.stale(err) {
+		b.again = alone
+	}
+	return tx.late(err)
 }
 
 // leftovers are the names that operations before have set and tx does not.

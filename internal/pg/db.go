@@ -23,8 +23,17 @@ type Options struct {
 	AcquireTimeout time.Duration
 	// MaxIdle and MaxLifetime recycle connections, default 30 s and 30 min.
 	MaxIdle, MaxLifetime time.Duration
-	// ConnectTimeout bounds opening one connection, for each host of the DSN; default 5 s.
+	// ConnectTimeout bounds opening one connection, for each host of the DSN; default 5 s, and 1 s for each of several.
 	ConnectTimeout time.Duration
+	// ParkWrites is how many writes may wait while none of several hosts is the primary, default 256, none when negative;
+	// ParkTime is for how long, default 5 s.
+	ParkWrites int
+	ParkTime   time.Duration
+	// Retries is the budget of all requests together; nil is one of the DB's own.
+	Retries *limit.RetryBudget
+	// Switched, if not nil, is called when the primary has another history than before, as after a failover: all
+	// connections to the one before are gone, and there are none yet to the new one. It must not call the DB.
+	Switched func(Primary)
 	// Standby has the DB connect to standbys only, for Reads whose Tx can tell what the standby had replayed before them: see
 	// Tx.Replayed.
 	Standby bool
@@ -58,9 +67,16 @@ func (o *Options) defaults() {
 	def(&o.AcquireTimeout, 10*time.Second)
 	def(&o.MaxIdle, 30*time.Second)
 	def(&o.MaxLifetime, 30*time.Minute)
-	def(&o.ConnectTimeout, 5*time.Second)
+	def(&o.ParkTime, 5*time.Second)
 	if o.MaxConns <= 0 {
 		o.MaxConns = 10
+	}
+	if o.ParkWrites == 0 {
+		o.ParkWrites = 256
+	}
+	if o.Retries == nil {
+		// A restart of the server costs each connection of the pool one, and all that share it.
+		o.Retries = limit.NewRetryBudget(limit.RetryOptions{Burst: o.MaxConns * (1 + mostAlong)})
 	}
 	if o.Statements <= 0 {
 		o.Statements = 256
@@ -85,6 +101,12 @@ type DB struct {
 	// throttle refuses part of the requests while the server cannot do most of them.
 	throttle  limit.Throttle
 	throttled atomic.Uint64
+	lookout   *lookout
+	parking   parking
+	tried     triedAgain
+	found     fates
+	// open are the connections of the pool.
+	open connections
 	// generation of the connections: it ends with the loss of one of them.
 	generation atomic.Uint64
 	// imitated are the settings of a standby's connections: see Imitate.
@@ -95,6 +117,8 @@ type DB struct {
 	cancelGrace time.Duration
 	// commitGrace is how long a COMMIT may take, which a synchronous replica can hold up.
 	commitGrace time.Duration
+	// fateWithin bounds the search for the outcome of a COMMIT.
+	fateWithin time.Duration
 	// quick is the time that a read may take on average so that others may wait behind it on the same connection.
 	// Without anything else on the machine it must not take more than a twentieth of that: where processors are scarce, a
 	// server process with more to do than others has to wait for them afterwards, with all that it has still to answer,
@@ -109,8 +133,15 @@ func Open(o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("database connection string: %w", hideDSN(err))
 	}
+	if o.ConnectTimeout <= 0 {
+		o.ConnectTimeout = 5 * time.Second
+		if len(hostsOf(config.ConnConfig)) > 1 {
+			o.ConnectTimeout = time.Second
+		}
+	}
 	db := &DB{
 		options: o, config: config, limiter: o.limiter(),
+		parking: parking{most: int64(o.ParkWrites), longest: o.ParkTime}, fateWithin: fateWithin,
 		gate: gate{log: o.Logger}, heartbeat: 30 * time.Second, cancelGrace: 5 * time.Second, commitGrace: time.Minute,
 		quick: 4 * time.Millisecond,
 	}
@@ -121,15 +152,19 @@ func Open(o Options) (*DB, error) {
 	config.HealthCheckPeriod = max(o.MaxIdle/2, time.Second)
 	// A dead connection shows at its first use, which is retried; a ping before it would cost a round trip.
 	config.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
-	config.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
+	config.BeforeConnect = func(ctx context.Context, c *pgx.ConnConfig) error {
 		db.imitate(c)
-		return db.gate.pass(o.ConnectTimeout)
+		if err := db.gate.pass(o.ConnectTimeout); err != nil {
+			return err
+		}
+		return db.lookout.steer(ctx, c)
 	}
 	config.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
 		db.gate.opened()
-		conn.PgConn().CustomData()[sessionKey] = newSession(db.generation.Load())
-		return nil
+		db.open.add(conn.PgConn())
+		return db.lookout.still(sessionOf(conn.PgConn()).server)
 	}
+	config.BeforeClose = func(conn *pgx.Conn) { db.open.remove(conn.PgConn()) }
 	config.ConnConfig.ConnectTimeout = o.ConnectTimeout
 	// pgx's own statement cache does not tell roles apart; see statementKey.
 	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
@@ -139,9 +174,11 @@ func Open(o Options) (*DB, error) {
 	if o.Buffers != nil {
 		config.ConnConfig.BuildFrontend = o.frontend
 	}
+	db.lookout = newLookout(&db.options, config.ConnConfig.Copy(), db.switched)
 	if o.Standby {
 		db.forStandby()
 	}
+	db.admitOnly(config.ConnConfig)
 	return db, nil
 }
 
@@ -170,6 +207,7 @@ func (db *DB) Run(ctx context.Context) error {
 		return fmt.Errorf("open connection pool: %w", err)
 	}
 	db.pool.Store(pool)
+	db.lookout.run(ctx)
 	<-ctx.Done()
 	db.pool.Store(nil)
 	pool.Close()

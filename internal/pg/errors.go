@@ -42,6 +42,23 @@ func (e *ConnectError) BadPassword() bool {
 	return errors.As(e.Err, &answered) && answered.Code == "28P01"
 }
 
+// answered reports whether a server was there and refused, for a reason that is neither a start nor an end of it.
+func (e *ConnectError) answered() bool {
+	var answered *pgconn.PgError
+	return errors.As(e.Err, &answered) && !strings.HasPrefix(answered.Code, "57P")
+}
+
+// Overloaded reports whether the server has refused for want of connections, memory or the like (class 53): to ask again soon
+// makes it worse.
+func Overloaded(err error) bool {
+	var connecting *pgconn.PgError
+	if errors.As(err, &connecting) {
+		return strings.HasPrefix(connecting.Code, "53")
+	}
+	var answered *Error
+	return errors.As(err, &answered) && strings.HasPrefix(answered.Code, "53")
+}
+
 // LostError means that a connection broke while it was in use, or that the server ended the session.
 type LostError struct {
 	Err error

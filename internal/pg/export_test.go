@@ -33,6 +33,9 @@ func (db *DB) SetCancelGrace(d time.Duration) { db.cancelGrace = d }
 // SetCommitGrace makes Write give up a COMMIT sooner.
 func (db *DB) SetCommitGrace(d time.Duration) { db.commitGrace = d }
 
+// SetFateWithin makes Write give up sooner to find out what became of a COMMIT.
+func (db *DB) SetFateWithin(d time.Duration) { db.fateWithin = d }
+
 // SetHeartbeat makes Listen ask sooner whether the server is there.
 func (db *DB) SetHeartbeat(d time.Duration) { db.heartbeat = d }
 

@@ -26,7 +26,7 @@ type member struct {
 	waiter *limit.Waiter // of one that another write does
 
 	// Of one that another write has done.
-	again bool // it has to be done alone
+	again again
 	err   error
 }
 
@@ -42,7 +42,7 @@ func mayGroup(tx *Tx, statements []Statement) bool {
 // settings of lead's.
 func (f *fellow) joins(lead fellow) bool {
 	tx := f.tx
-	return f.statements[0].Group == lead.statements[0].Group &&
+	return f.statements[0].Group == lead.statements[0].Group && tx.Deadline.IsZero() == lead.tx.Deadline.IsZero() &&
 		sameNames(tx.RoleSettings, lead.tx.RoleSettings) && sameNames(tx.Settings, lead.tx.Settings)
 }
 
@@ -79,13 +79,17 @@ func (t *trip) gather(lead fellow) []fellow {
 }
 
 // together does the writes in one transaction, or has all of them begin anew.
-func (t *trip) together(ctx context.Context, group []fellow, grace time.Duration) (again bool, err error) {
-	again = true // unless it comes to a commit
+func (t *trip) together(ctx context.Context, group []fellow, grace time.Duration) (why again, err error) {
+	why = alone // unless it comes to a commit
 	defer func() {
 		for _, f := range group {
-			f.write.again, f.write.err = again && f.write.sink.Restart(), err
+			f.tx.outcome = t.outcome
+			f.write.again, f.write.err = why, err
+			if why != never && !f.write.sink.Restart() {
+				f.write.again = never
+			}
 		}
-		again = group[0].write.again
+		why = group[0].write.again
 		for _, f := range group[1:] {
 			f.write.waiter.Pass(served)
 		}
@@ -94,19 +98,22 @@ func (t *trip) together(ctx context.Context, group []fellow, grace time.Duration
 	t.watch(ctx)
 	err = t.runGroup(group)
 	if cancelled := t.unwatch(); err != nil || cancelled {
-		return true, cmp.Or(err, ctx.Err())
+		if t.loss != nil {
+			why = lost
+		}
+		return why, cmp.Or(err, ctx.Err())
 	}
 	for _, f := range group {
 		if commit, err := f.write.decide(); err != nil || !commit {
-			return true, errNotTogether
+			return alone, errNotTogether
 		}
 	}
 	err = t.conclude(nil, func() (bool, error) { return true, nil }, grace)
-	for _, f := range group {
-		f.tx.outcome = t.outcome
-	}
 	var refused *Error
-	return errors.As(err, &refused), err
+	if !errors.As(err, &refused) {
+		why = never
+	}
+	return why, err
 }
 
 var errNotTogether = errors.New("not all writes of a group can be committed")
@@ -117,12 +124,14 @@ func (t *trip) runGroup(group []fellow) error {
 		t.steps, t.at, t.bound, t.status, t.tooLarge = t.steps[:0], 0, 0, 0, nil
 		t.send(internal, statementKey{sql: "begin"}, nil, nil)
 		for i, f := range group {
-			t.member = i
+			t.member, t.settings.afresh = i, i > 0
 			t.settings.of(f.tx)
 			t.sendText(t.settings.sql, "", "", t.settings.args)
 			s := &f.statements[0]
 			t.send(0, statementKey{s.SQL, f.tx.Role, f.tx.SearchPath}, s.Args, s.Formats)
 		}
+		t.settings.afresh = false
+		t.queueXid()
 		t.encode(&pgproto3.Sync{})
 	})
 }

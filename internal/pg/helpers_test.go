@@ -163,3 +163,14 @@ func code(err error) string {
 	}
 	return ""
 }
+
+// withHost leads to another host and port.
+func withHost(t testing.TB, dsn, host string) string {
+	t.Helper()
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Host = host
+	return u.String()
+}

@@ -47,10 +47,15 @@ func (db *DB) listen(ctx context.Context, channel string, connected func(), noti
 	config := db.config.ConnConfig.Copy()
 	config.RuntimeParams["application_name"] = db.options.ApplicationName + " listener"
 	config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsPrimary
+	if err := db.lookout.steer(ctx, config); err != nil {
+		return &ConnectError{err}
+	}
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return &ConnectError{err}
 	}
+	db.open.add(conn.PgConn()) // to be cut when there is another primary
+	defer db.open.remove(conn.PgConn())
 	defer func() {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()

@@ -42,6 +42,10 @@ func (t *trip) queueCommit() {
 type outcome struct {
 	committed bool
 	position  Position // after the commit, if it is known
+	// xid is the transaction's id, 0 where it has none, and server the one that it was on: for who has to find out later
+	// whether it was committed.
+	xid    uint64
+	server identity
 }
 
 // tell tells who wants to know. Nothing has to be told of a transaction that was rolled back.
@@ -79,10 +83,12 @@ func (db *DB) position(ctx context.Context) (position Position, err error) {
 	return position, err
 }
 
+// timelineDigits begin the name of a WAL file.
+const timelineDigits = 8
+
 // parsePosition reads a row of positionSQL, such as 16/B374D848, 000000010000001600000000B3, 7351234567890123456; the zero
 // value where it is not one.
 func parsePosition(row [][]byte) Position {
-	const timelineDigits = 8
 	if len(row) != 3 || len(row[1]) < timelineDigits {
 		return Position{}
 	}

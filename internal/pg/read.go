@@ -2,7 +2,6 @@ package pg
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/slipstream-go/slipstream/limit"
@@ -23,10 +22,10 @@ type Sink interface {
 // statements travel together, and one Sync ends the implicit transaction, with which all settings are undone.
 //
 // When ctx ends, the running statement is cancelled on the server; if it does not end within 5 s, its connection is
-// given up. A read begins anew, once, on another connection when the one it has turns out to be dead, and on the same
-// one when a prepared statement is out of date. Reads that are known to be quick (Statement.Pace) share a connection's
+// given up. A read begins anew, as the budget allows, when its connection turns out to be dead or its transaction could
+// not be serialized (see again), and on the same connection when a prepared statement is out of date. Reads that are known to be quick (Statement.Pace) share a connection's
 // pipeline while there are more of them than connections. Errors are *Error, *ConnectError, *LostError, ErrAcquireTimeout,
-// ErrClosed, ctx's, or what sink returned.
+// ErrDeadline, ErrClosed, ctx's, or what sink returned.
 func (db *DB) Read(ctx context.Context, tx *Tx, statements []Statement, sink Sink) error {
 	return db.do(ctx, tx, statements, sink, nil)
 }
@@ -55,18 +54,19 @@ func (db *DB) do(ctx context.Context, tx *Tx, statements []Statement, sink Sink,
 	if decide != nil { // several reads may share a Tx
 		tx.outcome = outcome{}
 	}
-	again, err := db.attempt(ctx, tx, statements, sink, decide, share)
-	if again {
-		_, err = db.attempt(ctx, tx, statements, sink, decide, false)
-	}
+	err = db.untilDone(ctx, decide != nil, &tx.outcome, func() (again, error) {
+		why, err := db.attempt(ctx, tx, statements, sink, decide, share)
+		share = false
+		return why, err
+	})
 	if err == nil && decide != nil {
 		db.tell(ctx, tx.outcome)
 	}
-	return err
+	return tx.late(err)
 }
 
-// attempt uses one connection, and reports whether it makes sense to try again, alone and perhaps on another one.
-func (db *DB) attempt(ctx context.Context, tx *Tx, statements []Statement, sink Sink, decide Decide, share bool) (again bool, err error) {
+// attempt uses one connection, and tells why it makes sense to try again, perhaps on another one.
+func (db *DB) attempt(ctx context.Context, tx *Tx, statements []Statement, sink Sink, decide Decide, share bool) (why again, err error) {
 	f := fellow{tx: tx, statements: statements}
 	if decide != nil {
 		f.write = &member{sink: sink, decide: decide}
@@ -74,7 +74,7 @@ func (db *DB) attempt(ctx context.Context, tx *Tx, statements []Statement, sink 
 	t, err := db.trip(ctx, f, share)
 	switch {
 	case err != nil:
-		return false, err
+		return db.unreached(err), err
 	case t == served:
 		return f.write.again, f.write.err
 	}
@@ -90,7 +90,7 @@ func (db *DB) attempt(ctx context.Context, tx *Tx, statements []Statement, sink 
 	err = t.timed(tx, statements)
 	if err != nil && t.stale(err) {
 		if t.next != nil { // this connection has other things to do
-			return t.restartSink(), err
+			return t.unless(alone), err
 		}
 		if t.restart() {
 			err = t.run(tx, statements)
@@ -105,22 +105,26 @@ func (db *DB) attempt(ctx context.Context, tx *Tx, statements []Statement, sink 
 		err = t.conclude(tx, decide, db.commitGrace)
 		t.session.work = work(statements, time.Since(started), err)
 		tx.outcome = t.outcome
-		return false, err
+		return t.fleeting(err), err
 	case err == nil:
 		if db.options.Standby && tx.begin() == "" { // else the statements have the snapshot that the settings had
 			tx.replayed = t.replayed
 		}
-		return false, nil
+		return never, nil
 	case cancelled:
-		return false, ctx.Err()
+		return never, ctx.Err()
 	}
 	if noRoom(err) {
-		return false, err
+		return never, err
 	}
-	var lost *LostError
-	// Whether a lost transaction has committed what it wrote, nobody knows, unless it was held open.
-	harmless := t.hold || !tx.ReadWrite
-	return (errors.As(err, &lost) || t.hitInstead(err)) && harmless && t.restartSink(), t.guarded(err)
+	if t.hitInstead(err) {
+		return t.unless(alone), err
+	}
+	why = t.fleeting(err)
+	if why == lost && !t.hold && tx.ReadWrite {
+		why = never // whether a lost transaction has committed what it wrote, nobody knows, unless it was held open
+	}
+	return why, t.guarded(err)
 }
 
 // work is what the limiter learns from one use of a connection.

@@ -12,6 +12,7 @@ import (
 // session is what is known of one connection: its prepared statements.
 type session struct {
 	generation uint64 // see DB.generation
+	server     identity
 	statements map[statementKey]*prepared
 	bytes      int                 // of their texts
 	dead       []string            // names that the next trip deallocates
@@ -45,9 +46,9 @@ const sessionKey = "slipstream.session"
 
 // newSession gives its statements names of their own: behind a pooler that hands server connections around, a name
 // must never mean what another session has prepared under it.
-func newSession(generation uint64) *session {
+func newSession(generation uint64, server identity) *session {
 	return &session{
-		generation: generation,
+		generation: generation, server: server,
 		statements: map[statementKey]*prepared{},
 		prefix:     "ss_" + strconv.FormatUint(rand.Uint64(), 36) + "_",
 	}

@@ -36,6 +36,9 @@ func (db *DB) DatabaseSettings(ctx context.Context, names []string, preConfig st
 	defer cancel()
 	config := db.config.ConnConfig.Copy()
 	config.RuntimeParams["application_name"] = db.options.ApplicationName + " configuration"
+	if err := db.lookout.steer(ctx, config); err != nil {
+		return nil, &ConnectError{err}
+	}
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, &ConnectError{err}

@@ -78,6 +78,7 @@ const (
 	position = -2 // its one row is a position in the WAL
 	called   = -4 // the pre-request function; its row ends in a snapshot
 	replayed = -3 // the last column of its one row is replayedColumn
+	assigned = -5 // its one row is the transaction's id, if it has one
 )
 
 var tripPool = sync.Pool{New: func() any { return &trip{canceller: canceller{over: make(chan struct{}, 1)}} }}
@@ -159,7 +160,10 @@ func (t *trip) queue(tx *Tx, statements []Statement) {
 		t.send(internal, statementKey{sql: "rollback to savepoint slip_read"}, nil, nil)
 		t.send(internal, statementKey{sql: "release savepoint slip_read"}, nil, nil)
 	}
-	if begin != "" && !t.hold {
+	switch {
+	case t.hold && tx.ReadWrite:
+		t.queueXid()
+	case begin != "" && !t.hold:
 		t.send(internal, statementKey{sql: "commit"}, nil, nil)
 	}
 	t.encode(&pgproto3.Sync{})

@@ -3,6 +3,7 @@ package pg
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/slipstream-go/slipstream/limit"
 )
@@ -32,6 +33,9 @@ type Tx struct {
 	// Least is for Reads on a standby: they fail with ErrBehind, and before they have given anything to their sink, where the
 	// standby has not replayed the log up to this LSN, or is none any more. 0 asks for nothing. Isolation must be empty.
 	Least uint64
+	// Deadline, unless it is zero, lowers statement_timeout and lock_timeout to what is left until then: a statement
+	// that it ends is ErrDeadline. The context has to end by itself.
+	Deadline time.Time
 	// Guard is for Write, and nil for most.
 	Guard *Guard
 	// Ask says how important the request is: who goes first where there are not enough connections for all, and who is refused. Its
@@ -63,6 +67,7 @@ type settings struct {
 	sql    []byte
 	values []byte // what args point into
 	args   [][]byte
+	afresh bool // another transaction has set them before: see setDeadline
 }
 
 func (s *settings) reset() {
@@ -110,6 +115,9 @@ func (s *settings) of(tx *Tx) {
 	s.set("role", tx.Role)
 	for i := range tx.Settings {
 		s.set(tx.Settings[i].Name, tx.Settings[i].Value)
+	}
+	if !tx.Deadline.IsZero() {
+		s.setDeadline(tx.Deadline, s.afresh)
 	}
 }
 

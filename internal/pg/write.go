@@ -16,10 +16,10 @@ type Decide = func() (commit bool, err error)
 // and the statements, and then COMMIT. In between it asks decide for the fate of the transaction: with false it is
 // rolled back, after the deferred constraints were checked as a commit would have.
 //
-// A failed write leaves nothing behind. It begins anew as a Read does, but not once decide was asked, unless it was part of
-// a group (Statement.Group), which is rolled back when one of its writes fails. Errors are
-// those of Read, a *GuardError, and what decide returned; a *LostError of a COMMIT says that nobody knows whether it
-// took effect (CommitUnknown).
+// A failed write leaves nothing behind. It begins anew as a Read does, and then decide may be asked again. Where the
+// connection is lost at COMMIT, Write finds out whether that took effect: if it did, the Write has succeeded, and if not, it
+// begins anew. Errors are those of Read, a *GuardError, and what decide returned; a *LostError of a COMMIT of which
+// nobody knows whether it took effect says so (CommitUnknown).
 func (db *DB) Write(ctx context.Context, tx *Tx, statements []Statement, sink Sink, decide Decide) error {
 	return db.do(ctx, tx, statements, sink, decide)
 }
@@ -57,6 +57,7 @@ func (t *trip) conclude(tx *Tx, decide Decide, grace time.Duration) error {
 	var lost *LostError
 	if commit && errors.As(err, &lost) {
 		lost.CommitUnknown = true
+		t.outcome.server = t.session.server
 	}
 	return err
 }

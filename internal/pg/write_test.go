@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/slipstream-go/slipstream/internal/pg"
 	"github.com/slipstream-go/slipstream/internal/pgtest"
@@ -117,34 +116,6 @@ func TestAWriteBeginsAnewOnADeadConnection(t *testing.T) {
 	}
 	if got := written(t, w); got != "5001" {
 		t.Errorf("it leaves %q", got)
-	}
-}
-
-func TestALostCommitIsUnknown(t *testing.T) {
-	w := newWorld(t)
-	p, dsn := newProxy(t, w.dsn)
-	db := run(t, pg.Options{DSN: dsn, MaxConns: 1})
-	db.SetCommitGrace(20 * time.Millisecond)
-	for name, disaster := range map[string]func(){"cut": p.cut, "black hole": func() { p.freeze(true) }} {
-		asked := 0
-		decide := func() (bool, error) {
-			asked++
-			disaster()
-			return true, nil
-		}
-		err := db.Write(t.Context(), writer(w.ann), []pg.Statement{insert("5001")}, &got{}, decide)
-		var lost *pg.LostError
-		if !errors.As(err, &lost) || !lost.CommitUnknown || asked != 1 {
-			t.Errorf("%s: %v, asked %d times", name, err, asked)
-		}
-		p.freeze(false)
-		eventually(t, "gone", func() bool {
-			return pgtest.Value(t, w.super, "select count(*) from pg_stat_activity where usename = $1", w.login) == "0"
-		})
-		pgtest.Exec(t, w.super, "delete from item where name = 'new'")
-	}
-	if err := db.Write(t.Context(), writer(w.ann), []pg.Statement{insert("5001")}, &got{}, commit); err != nil {
-		t.Error(err)
 	}
 }
 

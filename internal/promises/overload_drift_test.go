@@ -46,7 +46,7 @@ func drift(t *testing.T, name string, extra []scenario.Request) {
 			limits = append(limits, limit)
 		}
 	})
-	res := s.send(l)
+	res := s.loaded(l)
 	stop()
 	wrong := 0
 	missed := func(is bool, format string, args ...any) {

@@ -89,8 +89,8 @@ func closed(p loadtest.Phase) int {
 	return 0
 }
 
-// send runs a load.
-func (s *site) send(l loadtest.Load) *loadtest.Result {
+// loaded runs a load.
+func (s *site) loaded(l loadtest.Load) *loadtest.Result {
 	s.t.Helper()
 	res, err := loadtest.Run(s.t.Context(), l)
 	if err != nil {

@@ -31,7 +31,7 @@ func TestReplicasGoneByTier(t *testing.T) {
 	most := 0
 	stop := sampled(func() { most = max(most, s.running(t)) })
 	done := make(chan *loadtest.Result, 1)
-	go func() { done <- s.send(l) }()
+	go func() { done <- s.loaded(l) }()
 	pause(t, calm)
 	for _, r := range replicas {
 		kill(t, r)

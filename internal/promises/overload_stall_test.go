@@ -29,7 +29,7 @@ func TestStall(t *testing.T) {
 		loadtest.Phase{Name: "after", Duration: after, From: 0.5})
 	done := make(chan *loadtest.Result, 1)
 	started := time.Now()
-	go func() { done <- s.send(l) }()
+	go func() { done <- s.loaded(l) }()
 	pause(t, calm)
 	resume := standStill(t, cluster)
 	pause(t, stall)

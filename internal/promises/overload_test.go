@@ -31,7 +31,7 @@ func TestOverload(t *testing.T) {
 		loadtest.Phase{Name: "after", Duration: 2 * time.Second * long, From: 0.5})
 	before, most := executions(t, `"crowd_`), 0
 	stop := sampled(func() { most = max(most, s.running(t)) })
-	res := s.send(l)
+	res := s.loaded(l)
 	stop()
 	over := tally.All(overloadPhase)
 	ran, right := executions(t, `"crowd_`)-before, int(res.Total.Good+res.Phases[peakPhase].Good)

@@ -104,6 +104,8 @@ func promised() map[string]string {
 		"A3":         "at 3 × what the database can do, it does at least 90 % of its most; the critical tier takes less than twice as long; the others are refused in order, within 5 ms",
 		"A4":         "what is believed to be the limit does not drift: within 30 % after ten minutes at 1.2 ×, and under constant timeouts",
 		"A5":         "after a stall of the database of 10 s, all is normal within 2 s; not more than 1.1 statements a request",
+		"A7":         "two servers change places: no write fails, nobody hears of a read-only transaction, nothing old is read",
+		"A8":         "transactions that are done again keep invariants; a connection that is cut at COMMIT never writes twice",
 		"B1":         "no hit misses a commit that was acknowledged longer than a second before",
 		"B2":         "when writers pause, all that is kept is what the database answers",
 		"B3":         "who brings the token of a write never sees what was there before, whichever instance is asked",

@@ -42,6 +42,12 @@ func classOf(r *http.Request) int {
 // admit says how important a request is, and refuses it before anything else is done for it, where it would be refused anyway.
 func (h *Handler) admit(r *http.Request, caller *auth.Caller) (ask limit.Ask, err error) {
 	ask = h.ask(r, caller, classOf(r))
+	if n, err := strconv.Atoi(r.Header.Get("X-Retry-Count")); err == nil && n > 0 {
+		h.db.Retries().Sent(min(n, mostRetries)) // as supabase-js says how often it has tried
+	}
+	if h.options.Level != nil && ask.Priority.Tier > limit.Background-limit.Tier(h.options.Level()) {
+		return ask, errMemory()
+	}
 	if h.options.Replica != nil && ask.Class == ClassRead {
 		return ask, nil // it is not known yet which server it is for
 	}
@@ -55,6 +61,16 @@ func (h *Handler) ask(r *http.Request, caller *auth.Caller, class int) limit.Ask
 		ask.Priority, ask.Tenant = h.options.Priority(r, caller)
 	}
 	return ask
+}
+
+// mostRetries is how many retries a client is believed to have made.
+const mostRetries = 3
+
+func errMemory() error {
+	return &apierr.Error{
+		Code: "SLIP234", Message: "The server is short of memory", Header: retryAfter(soon()),
+		Hint: "Send the request again after the time in Retry-After.",
+	}
 }
 
 // level of overload: 0 without, 3 when requests of the tier Default are being refused.
@@ -76,13 +92,10 @@ func (x *exchange) within(p *planned) (stop context.CancelFunc) {
 	if most == 0 || p.streams() {
 		return func() {}
 	}
-	ctx, stop := context.WithTimeoutCause(x.r.Context(), most, errTooLate)
+	ctx, stop := context.WithTimeout(x.r.Context(), most)
 	x.r = x.r.WithContext(ctx)
 	return stop
 }
-
-// errTooLate is why a context has ended that within has made.
-var errTooLate = errors.New("the time for the request is over")
 
 // overloaded turns what package limit says into a client's error, or nil if it is none of that.
 func overloaded(err error) *apierr.Error {
@@ -98,8 +111,6 @@ func overloaded(err error) *apierr.Error {
 			Code: "SLIP202", Message: "The database fails to answer most requests", Header: retryAfter(soon()),
 			Hint: "Send the request again after the time in Retry-After.",
 		}
-	case errors.Is(err, context.DeadlineExceeded): // within's: for the end of the client's own there is nobody to answer
-		return &apierr.Error{Code: "SLIP203", Message: "The time for the request is over", Hint: "Ask for less, or allow more time."}
 	}
 	return nil
 }

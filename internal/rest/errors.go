@@ -26,6 +26,9 @@ func ErrNoCatalog() *apierr.Error {
 
 // fail answers with err. What is not made for clients is logged and answered with its id only.
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, context.DeadlineExceeded) && errors.Is(r.Context().Err(), context.DeadlineExceeded) {
+		err = pg.ErrDeadline
+	}
 	if r.Context().Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, r.Context().Err())) {
 		panic(http.ErrAbortHandler) // the client left; there is nobody to answer
 	}
@@ -58,6 +61,14 @@ func (h *Handler) databaseError(r *http.Request, err error) *apierr.Error {
 	switch {
 	case errors.As(err, &answered):
 		return sqlError(answered, authenticated(r))
+	case errors.Is(err, pg.ErrNoPrimary):
+		h.options.Logger.Debug("no primary", "error", err)
+		return &apierr.Error{
+			Code: "SLIP221", Message: "The database has no primary at the moment",
+			Details: "Nothing was written. Another server may be taking over.", Header: retry,
+		}
+	case errors.Is(err, pg.ErrDeadline), errors.Is(err, context.DeadlineExceeded):
+		return &apierr.Error{Code: "SLIP222", Message: "The request was not done in the time that it had", Details: "Nothing was written."}
 	case errors.As(err, &unreachable):
 		h.options.Logger.Debug("database connection error", "error", err) // package pg has told it once, for all requests
 		return &apierr.Error{Code: "PGRST000", Message: "Database connection error. Retrying the connection.", Header: retry}

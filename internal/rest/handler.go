@@ -77,7 +77,8 @@ type Options struct {
 	Timeout time.Duration
 	// Degradation says what is off under overload.
 	Degradation Degradation
-	// Level, if not nil, is a level of overload besides that of the database: 0 for none, up to 3.
+	// Level, if not nil, is a level of overload besides that of the database: 0 for none; at 1 requests of the tier Background are
+	// refused, at 2 Sheddable, at 3 Default.
 	Level func() int
 	// AdmitBatch, if not nil, is asked before the operations of a batch are done; its error is the answer.
 	AdmitBatch func(w http.ResponseWriter, whole *http.Request, operations []*http.Request) error

@@ -69,6 +69,7 @@ func (h *Handler) transaction(tx *pg.Tx, room []pg.Setting, r *http.Request, cal
 	}
 	tx.Isolation = role.Isolation
 	tx.PreRequest = h.preRequest
+	tx.Deadline, _ = r.Context().Deadline() // zero without one
 	tx.Settings = append(room,
 		pg.Setting{Name: "request.jwt.claims", Value: string(caller.Claims)},
 		pg.Setting{Name: "request.method", Value: r.Method},

@@ -68,6 +68,7 @@ func (a *answer) transact() error {
 	}
 	var h head
 	decide := func() (bool, error) {
+		h = head{} // it may be asked again
 		if err := a.judge(&h); err != nil || !a.commits() {
 			return false, err
 		}
