@@ -7,7 +7,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unk
 FUZZTIME ?= 20s
 GO       ?= go
 
-.PHONY: help dev build test check lint generate fuzz conformance promises bench bench-stream bench-inserts bench-bulk bench-cache bench-load profile clean deps
+.PHONY: help dev build test check lint generate fuzz conformance promises bench bench-stream bench-inserts bench-bulk bench-cache bench-load bench-overload profile clean deps
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,7 +43,7 @@ conformance: build ## replay PostgREST's cases, fail on what testdata/conformanc
 	@test -n '$(CASES)' -a -n '$(DB_URI)' || { echo 'usage: make conformance CASES=DIR DB_URI=postgres://... [ARGS=...]' >&2; exit 2; }
 	python3 scripts/conformance.py '$(CASES)' '$(DB_URI)' '$(CURDIR)/bin/slipstream' $(ARGS)
 
-promises: deps ## try for hours to get a wrong answer out of the cache, write docs/promises.md; ARGS="-run X", SEED=1
+promises: deps ## try for hours to break what is promised of the cache and of overload, write docs/promises.md; ARGS="-run X", SEED=1
 	mkdir -p bin && rm -f bin/promises.json
 	PROMISES=full PROMISES_FINDINGS='$(CURDIR)/bin/promises.json' $(GO) test -count 1 -v -timeout 6h $(ARGS) ./internal/promises
 
@@ -70,6 +70,10 @@ bench-cache: build ## the same for answers from the cache, beside nginx's and Va
 bench-load: ## measure the load generator of "slipstream bench" beside wrk
 	scripts/deps.sh wrk nginx
 	$(GO) run ./internal/benchmark -load $(ARGS)
+
+bench-overload: build ## measure what three times as many requests get as the database can do, with and without protection
+	scripts/deps.sh postgres
+	$(GO) run ./internal/benchmark -overload $(ARGS)
 
 profile: build ## load the server and write cmd/slipstream/default.pgo, with which the compiler builds it
 	scripts/deps.sh postgres wrk

@@ -23,8 +23,12 @@ func (l *Limiter) idle(c *class, now time.Duration) bool {
 	return c.queue.length == 0 && l.may(c) && !c.overloaded(now)
 }
 
-// Level of overload: 0 without; 1 while work of the tier Background is being refused, 2 Sheddable, 3 better than that.
+// Level of overload: 0 without, and if Options.Fixed; 1 while work of the tier Background is being refused, 2 Sheddable, 3 better
+// than that.
 func (l *Limiter) Level() int {
+	if l.options.Fixed {
+		return 0
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	level, now := 0, l.now()

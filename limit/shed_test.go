@@ -96,3 +96,28 @@ func TestCohortsMoveEveryHour(t *testing.T) {
 		t.Errorf("%d cohorts in 100 hours", len(seen))
 	}
 }
+
+// To ask how things are changes nothing: who came first is still served first.
+func TestFixedStaysInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := limit.New(limit.Options{Max: 1, Fixed: true})
+		held := acquire(t, l, ordinary)
+		var waiting []*outcome
+		for range 20 {
+			waiting = append(waiting, begin(t.Context(), l, ordinary))
+			time.Sleep(time.Second)
+			if level := l.Level(); level != 0 {
+				t.Fatalf("level %d", level)
+			}
+		}
+		for i, w := range waiting {
+			held.Release(limit.Outcome{Took: time.Second})
+			synctest.Wait()
+			if !w.over {
+				t.Fatalf("waiter %d was passed over", i)
+			}
+			held = w.Permit
+		}
+		held.Release(limit.Outcome{})
+	})
+}

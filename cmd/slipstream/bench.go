@@ -25,7 +25,7 @@ type benchFlags struct {
 		step time.Duration
 	}
 	out struct {
-		json, html, record string
+		json, html, svg, record string
 	}
 	compare struct {
 		before        string
@@ -39,18 +39,19 @@ const benchLong = `Send requests to an HTTP service at the times at which they a
 latency, which counts from these times: what a stall keeps from being sent is not left out.
 
 What is named is a URL, a scenario file with variables, phases and weighted requests, or the report of a run (.json) to
-show or compare again.
+show or compare again. Several reports are shown together, with a curve of each in one picture.
 
   slipstream bench http://127.0.0.1:3000/products?id=eq.5 --rate 2000 --duration 30s
   slipstream bench shop.yaml --html report.html --json report.json
   slipstream bench shop.yaml --find-knee --slo p99=50ms
   slipstream bench shop.yaml --repeat 5 --compare before.json --max-regression 10%
+  slipstream bench with.json without.json --html both.html --svg both.svg
   slipstream bench --record access.log shop.yaml`
 
 func benchCommand() *cobra.Command {
 	var f benchFlags
 	cmd := &cobra.Command{
-		Use:   "bench URL | SCENARIO.yaml | REPORT.json",
+		Use:   "bench URL | SCENARIO.yaml | REPORT.json…",
 		Short: "Load an HTTP service at a steady rate, find its limit, or hold it to what it was",
 		Long:  benchLong,
 	}
@@ -92,6 +93,7 @@ func (f *benchFlags) add(cmd *cobra.Command) {
 
 	flags.StringVar(&f.out.json, "json", "", "`FILE` for the report as JSON, to compare with later")
 	flags.StringVar(&f.out.html, "html", "", "`FILE` for the report as a page with plots")
+	flags.StringVar(&f.out.svg, "svg", "", "`FILE` for a picture of goodput and p99 over time, which can stand in Markdown")
 	flags.StringVar(&f.compare.before, "compare", "", "`REPORT` (JSON) of before; exit code 1 if something has become worse")
 	flags.StringVar(&f.compare.maxRegression, "max-regression", "10%", "by how much it may with --compare")
 	flags.BoolVar(&f.compare.markdown, "markdown", false, "print the comparison as Markdown, for a page of CI")

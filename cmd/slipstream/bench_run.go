@@ -22,7 +22,10 @@ func (f *benchFlags) run(cmd *cobra.Command, args []string) error {
 	if f.out.record != "" {
 		return f.record(cmd, args)
 	}
-	if len(args) != 1 {
+	if len(args) > 1 {
+		return f.overlay(cmd, args)
+	}
+	if len(args) == 0 {
 		return usagef("name one URL, scenario or report; see %s --help", cmd.CommandPath())
 	}
 	var before *report.Report
@@ -92,7 +95,8 @@ func readReport(path string) (report.Report, error) {
 
 // write shows a report, and writes the files that were asked for.
 func (f *benchFlags) write(out io.Writer, r report.Report) error {
-	for path, write := range map[string]func(io.Writer, report.Report) error{f.out.json: report.Write, f.out.html: report.HTML} {
+	svg := func(w io.Writer, r report.Report) error { return picture(r).SVG(w) }
+	for path, write := range map[string]func(io.Writer, report.Report) error{f.out.json: report.Write, f.out.html: report.HTML, f.out.svg: svg} {
 		if path == "" {
 			continue
 		}

@@ -17,7 +17,7 @@ var frame string
 // sections are the names of what runs write, and what measures them.
 var sections = map[string]string{
 	"rates": "make bench", "streams": "make bench-stream", "inserts": "make bench-inserts", "bulk": "make bench-bulk",
-	"cache": "make bench-cache", "load": "make bench-load",
+	"cache": "make bench-cache", "load": "make bench-load", "overload": "make bench-overload",
 }
 
 // updateDocument replaces one section of the file and keeps the others.

@@ -28,11 +28,15 @@ type options struct {
 	bulk    bool
 	cache   bool
 	load    bool
-	profile string
-	strict  bool
+	// overload with and without protection; hold is how long it lasts, 0 for what the scenario says.
+	overload bool
+	hold     time.Duration
+	profile  string
+	strict   bool
 	// What no flag changes.
 	scenarios []scenario
 	rows      keyRange      // of shop.bench_key, for what reads and writes
+	hurry     bool          // with phases of a second, by which nothing is measured
 	settle    time.Duration // after the last request, before the memory is read that the server goes on with
 }
 
@@ -50,6 +54,8 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	f.BoolVar(&o.bulk, "bulk", false, "measure instead inserts of 100,000 rows in one request")
 	f.BoolVar(&o.cache, "cache", false, "measure instead what the cache answers, beside others")
 	f.BoolVar(&o.load, "load", false, "measure instead the load generator of slipstream bench, beside wrk")
+	f.BoolVar(&o.overload, "overload", false, "measure instead three times as many requests as the database can do, with and without protection")
+	f.DurationVar(&o.hold, "hold", 0, "how long -overload lasts (default 1m)")
 	f.StringVar(&o.profile, "profile", "", "only load the server with all scenarios in turn, and write its CPU profile to `FILE`")
 	only := f.String("only", "", "measure just the scenarios whose names contain `TEXT`, and write no report")
 	f.BoolVar(&o.strict, "strict", false, "end with exit code 1 when a target is missed")
@@ -135,6 +141,8 @@ func benchmark(ctx context.Context, o options, b *bed, about machine, out, progr
 		r, err = measureBulk(ctx, o, b, bulkRows, progress)
 	case o.cache:
 		r, err = measureCache(ctx, o, b, progress)
+	case o.overload:
+		r, err = measureOverload(ctx, o, b, progress)
 	case o.stream:
 		r, err = measureStreams(ctx, o, b, gigabyte, progress)
 	default:

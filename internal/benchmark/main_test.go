@@ -35,6 +35,7 @@ func TestBenchmark(t *testing.T) {
 	t.Run("cache", func(t *testing.T) { testCache(t, o, b) })
 	t.Run("profile", func(t *testing.T) { testProfile(t, o, b) })
 	t.Run("bulk", func(t *testing.T) { testBulk(t, o, b) })
+	t.Run("overload", func(t *testing.T) { testOverload(t, o, b) })
 	t.Run("streams", func(t *testing.T) { testStreams(t, o, b) })
 }
 

@@ -35,6 +35,17 @@ type Load struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Progress is called twice a second with what there is so far; nobody when nil.
 	Progress func(Progress)
+	// Each is called with what came of each request that was sent, by many goroutines at once; nobody when nil.
+	Each func(Outcome)
+}
+
+// Outcome is what came of a request. Times count from Result.Started.
+type Outcome struct {
+	// Shape is an index into Source.Shapes.
+	Shape           int
+	Due, Sent, Done time.Duration
+	// Problem as in Row.Errors; empty if the answer was right.
+	Problem string
 }
 
 // Phase is a time with a rate, or with none.

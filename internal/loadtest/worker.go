@@ -144,6 +144,9 @@ func (w *worker) finish(ctx context.Context, s *sample, a answer, shape *Shape) 
 		s.problem = judge(shape, a)
 	}
 	w.record.add(w.shard, s)
+	if w.load.Each != nil && !s.abandoned {
+		w.load.Each(Outcome{Shape: s.shape, Due: s.due, Sent: s.sent, Done: s.done, Problem: s.problem})
+	}
 }
 
 func judge(shape *Shape, a answer) string {

@@ -52,9 +52,14 @@ func (s *site) stampede(path string, clients int) {
 }
 
 // executions counts the statements in the server's log that have a text in them.
-func executions(t *testing.T, text string) (n int) {
+func executions(t *testing.T, text string) int {
 	t.Helper()
-	log, err := os.ReadFile(pgtest.Server(t).LogFile())
+	return logged(t, pgtest.Server(t).LogFile(), text)
+}
+
+func logged(t *testing.T, file, text string) (n int) {
+	t.Helper()
+	log, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,8 @@ type page struct {
 	// KneeColumns has those of KneePoints.
 	KneeColumns []string
 	Knee        []plot
+	// Overlaid are the plots of an Overlay.
+	Overlaid []plot
 	// Runs have the plots over time of each.
 	Runs        []runPlots
 	Percentiles []plot
@@ -42,6 +44,11 @@ type runPlots struct {
 // HTML writes a report as one page that needs no network, and no script except to show values where the pointer is.
 func HTML(w io.Writer, r Report) error {
 	p := page{summary: summarize(r), Columns: figureColumns(), KneeColumns: kneeColumns()}
+	p.plots(r)
+	return p.write(w)
+}
+
+func (p page) write(w io.Writer) error {
 	style, err := pageFiles.ReadFile("page/page.css")
 	if err != nil {
 		return err
@@ -51,7 +58,6 @@ func HTML(w io.Writer, r Report) error {
 		return err
 	}
 	p.Style, p.Script = template.CSS(style), template.JS(script)
-	p.plots(r)
 	t, err := template.ParseFS(pageFiles, "page/page.html")
 	if err != nil {
 		return err
@@ -78,10 +84,15 @@ func (p *page) plots(r Report) {
 	}
 	all := p.Sections[0].Rows[0]
 	p.Tiles = []tile{{"good answers", all[2], "/s"}, {"p50", all[4], "ms"}, {"p99", all[6], "ms"}, {"errors", all[3], ""}}
-	p.Method = "Requests were sent when they were due, whatever the server did (an open loop), and latency counts from that time: what a slow server kept waiting is not left out. "
-	if !r.Runs[0].Open {
-		p.Method = "Each connection sent its next request when the answer to the last one had come (a closed loop), so a slow server was asked less often. "
+	p.Method = method(r.Runs[0].Open)
+}
+
+// method says how latency was measured.
+func method(open bool) string {
+	text := "Requests were sent when they were due, whatever the server did (an open loop), and latency counts from that time: what a slow server kept waiting is not left out. "
+	if !open {
+		text = "Each connection sent its next request when the answer to the last one had come (a closed loop), so a slow server was asked less often. "
 	}
-	p.Method += "Totals leave warm-ups out; latencies are exact to 0.1 %, those over time to 1 %. " +
+	return text + "Totals leave warm-ups out; latencies are exact to 0.1 %, those over time to 1 %. " +
 		"Requests that were never answered count as errors, and have no latency."
 }

@@ -45,12 +45,11 @@ func kneeColumns() []string {
 
 func summarize(r Report) summary {
 	s := summary{Title: cmp.Or(r.Scenario.Name, "Load test")}
-	s.Facts = append(s.Facts, fmt.Sprintf("%s, %s, on %d cores (%s/%s, %s).", r.When.UTC().Format("2006-01-02 15:04 UTC"), r.Tool,
-		r.Machine.Cores, r.Machine.OS, r.Machine.Arch, r.Machine.Go))
+	s.Facts = append(s.Facts, madeBy(r))
 	if len(r.Runs) > 0 {
 		all := together(r.Runs)
 		s.Facts = append([]string{asked(all, len(r.Runs))}, s.Facts...)
-		s.Facts = append(s.Facts, "Latencies are in milliseconds, from when requests were due.")
+		s.Facts = append(s.Facts, latenciesAre)
 		if all.Generator.Bottleneck != "" {
 			s.Warnings = append(s.Warnings, "The generator was the bottleneck, so these are not the server's figures: "+all.Generator.Bottleneck)
 		}
@@ -69,6 +68,14 @@ func summarize(r Report) summary {
 		}
 	}
 	return s
+}
+
+const latenciesAre = "Latencies are in milliseconds, from when requests were due."
+
+// madeBy says when a report was made, by what and on what.
+func madeBy(r Report) string {
+	return fmt.Sprintf("%s, %s, on %d cores (%s/%s, %s).", r.When.UTC().Format("2006-01-02 15:04 UTC"), r.Tool,
+		r.Machine.Cores, r.Machine.OS, r.Machine.Arch, r.Machine.Go)
 }
 
 // asked says in one sentence what was to be sent.

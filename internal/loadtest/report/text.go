@@ -16,12 +16,13 @@ type Terminal struct {
 }
 
 // Text writes a report for a terminal, or a log.
-func Text(w io.Writer, r Report, t Terminal) error {
+func Text(w io.Writer, r Report, t Terminal) error { return summarize(r).text(w, t) }
+
+func (s summary) text(w io.Writer, t Terminal) error {
 	if t.Width == 0 {
 		t.Width = 80
 	}
 	p := &printer{width: max(t.Width, 40), color: t.Color}
-	s := summarize(r)
 	for _, warning := range s.Warnings {
 		p.paragraph(red, "! "+warning)
 	}
