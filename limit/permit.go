@@ -88,18 +88,17 @@ func (l *Limiter) may(c *class) bool {
 	return c.inFlight < c.share || free > l.keptFree(c)
 }
 
-// keptFree is how many permits a class may not borrow: one for each other one that has none.
+// keptFree is how many permits a class may not borrow: one, as long as there is another one that has none.
 func (l *Limiter) keptFree(c *class) int {
 	if l.options.Max < keepFree {
 		return 0
 	}
-	n := 0
 	for i := range l.classes {
 		if other := &l.classes[i]; other != c && other.inFlight == 0 {
-			n++
+			return 1
 		}
 	}
-	return n
+	return 0
 }
 
 func (l *Limiter) permit(c *class, tenant uint64) Permit {

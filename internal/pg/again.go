@@ -99,6 +99,9 @@ func (db *DB) pause(ctx context.Context, why again, tries int) bool {
 
 // fleeting tells whether err is a reason to do the trip's transaction anew.
 func (t *trip) fleeting(err error) again {
+	if err == nil { // else the usual case would allocate
+		return never
+	}
 	var broken *LostError
 	var answered *Error
 	switch {

@@ -42,8 +42,10 @@ func classOf(r *http.Request) int {
 // admit says how important a request is, and refuses it before anything else is done for it, where it would be refused anyway.
 func (h *Handler) admit(r *http.Request, caller *auth.Caller) (ask limit.Ask, err error) {
 	ask = h.ask(r, caller, classOf(r))
-	if n, err := strconv.Atoi(r.Header.Get("X-Retry-Count")); err == nil && n > 0 {
-		h.db.Retries().Sent(min(n, mostRetries)) // as supabase-js says how often it has tried
+	if times := r.Header.Get("X-Retry-Count"); times != "" { // as supabase-js says how often it has tried
+		if n, err := strconv.Atoi(times); err == nil && n > 0 {
+			h.db.Retries().Sent(min(n, mostRetries))
+		}
 	}
 	if h.options.Level != nil && ask.Priority.Tier > limit.Background-limit.Tier(h.options.Level()) {
 		return ask, errMemory()
