@@ -33,19 +33,24 @@ type throttleBucket struct {
 	requests, accepts atomic.Int64
 }
 
-// Allow tells whether a request may be made. If so, Done is to be called with what came of it.
+// Allow tells whether a request may be made. If so, Done is to be called with what came of it: only then it counts, since what
+// is under way says nothing yet.
 func (t *Throttle) Allow() bool {
 	now := time.Now().Unix()
-	p := t.refusal(now)
+	if p := t.refusal(now); p == 0 || rand.Float64() >= p {
+		return true
+	}
 	t.bucket(now).requests.Add(1)
-	return p == 0 || rand.Float64() >= p
+	return false
 }
 
 // Done tells what came of an allowed request: ok if the upstream accepted it, even if it could not do it for a reason of
 // the client's own.
 func (t *Throttle) Done(ok bool) {
+	b := t.bucket(time.Now().Unix())
+	b.requests.Add(1)
 	if ok {
-		t.bucket(time.Now().Unix()).accepts.Add(1)
+		b.accepts.Add(1)
 	}
 }
 

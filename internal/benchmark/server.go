@@ -56,8 +56,14 @@ func startServer(ctx context.Context, program string, b *bed, schema string, opt
 		"--server-port", ports[0], "--admin-server-port", ports[1],
 		"--access-log", "off",
 	)
-	if !slices.ContainsFunc(options, func(o string) bool { return strings.HasPrefix(o, "--cache-mode=") }) {
-		s.cmd.Args = append(s.cmd.Args, "--cache-mode=off") // what is compared with the database has to ask it
+	for _, unless := range []string{
+		"--cache-mode=off",            // what is compared with the database has to ask it
+		"--overload-protection=false", // closed loops wait for each other: to refuse some of them would be to measure refusals
+	} {
+		name, _, _ := strings.Cut(unless, "=")
+		if !slices.ContainsFunc(options, func(o string) bool { return strings.HasPrefix(o, name+"=") }) {
+			s.cmd.Args = append(s.cmd.Args, unless)
+		}
 	}
 	s.cmd.Args = append(s.cmd.Args, options...)
 	s.cmd.Env = []string{"PATH=" + os.Getenv("PATH")}

@@ -183,8 +183,17 @@ func Open(o Options) (*DB, error) {
 }
 
 func (o *Options) limiter() *limit.Limiter {
-	return limit.New(limit.Options{Max: o.MaxConns, Classes: o.Classes, Fixed: len(o.Classes) == 0, Queue: mostWaiting})
+	return limit.New(limit.Options{
+		Max: o.MaxConns, Classes: o.Classes, Fixed: len(o.Classes) == 0, Queue: mostWaiting, Target: wait, Interval: burst,
+	})
 }
+
+// A queue in which everybody has waited for longer than wait, for as long as burst, is more than one of those that come and go as
+// pages are opened: clients do not see less than that, and what is answered a bit later is better than refused.
+const (
+	wait  = 50 * time.Millisecond
+	burst = 200 * time.Millisecond
+)
 
 // mostWaiting is how many requests may wait for a connection.
 const mostWaiting = 100_000
