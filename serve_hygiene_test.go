@@ -108,7 +108,8 @@ func TestLargeAnswersShareTheirMemory(t *testing.T) {
 }
 
 func TestHTTP2IsServed(t *testing.T) {
-	s := serve(t, `create table notes (id int primary key, t text); grant insert on notes to ANON;`)
+	s := serve(t, `create table notes (id int primary key, t text); grant insert on notes to ANON;`,
+		func(c *slipstream.Config) { c.DisableOverloadProtection = true }) // fifty at once are much for a slow machine
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true)
 	client := &http.Client{Transport: &http.Transport{Protocols: protocols}}
