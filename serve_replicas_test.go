@@ -481,6 +481,7 @@ func TestReplicaThatComesLater(t *testing.T) {
 	s.administered("/metrics", `slipstream_replica_state{replica="`+s.ReplicaStatus()[0].Name+`",state="unreachable"} 1`,
 		`slipstream_replica_fallbacks_total{reason="unreadable"} 1`)
 	r.Start()
+	r.CatchUp() // it is readable with a table too few
 	s.replicaIs(0, "readable", "")
 	if got := s.whereabouts(); got != onReplica {
 		t.Error(got)

@@ -108,6 +108,7 @@ func TestWhatBecameOfAProgramsCommit(t *testing.T) {
 		if got := written(t, w); got != c.left {
 			t.Errorf("%s: it leaves %q", name, got)
 		}
+		pgtest.Exec(t, w.super, "delete from item where name = 'new'")
 	}
 }
 
