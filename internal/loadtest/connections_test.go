@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -93,6 +94,44 @@ func TestConnectionsAreOpenBeforeTheFirstRequestIsDue(t *testing.T) {
 		res, carried := overPipes(t, l, ms(10), func(int) time.Duration { return ms(300) }, 0)
 		if late := res.Generator.Late.Max(); len(carried) < 10 || len(carried) > 11 || late > 1000 {
 			t.Errorf("%d connections, a request was sent %d µs late", len(carried), late)
+		}
+	})
+}
+
+// Connections that were opened ahead and have never carried a request are closed by servers, too, as net/http's are after
+// ReadHeaderTimeout.
+func TestConnectionsLeftUnused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var unused atomic.Int64
+		serve := func(conn net.Conn) {
+			defer conn.Close()
+			_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+			for n := 0; ; n++ {
+				if !awaitRequest(conn) {
+					if n == 0 {
+						unused.Add(1)
+					}
+					return
+				}
+				_ = conn.SetReadDeadline(time.Time{})
+				time.Sleep(500 * time.Microsecond)
+				io.WriteString(conn, hello)
+			}
+		}
+		res, err := loadtest.RunVirtual(t.Context(), loadtest.Load{
+			Target: at(t, "http://virtual"), Source: gets(), Arrivals: loadtest.Even,
+			Dial: func(context.Context, string, string) (net.Conn, error) {
+				ours, theirs := net.Pipe()
+				go serve(theirs)
+				return ours, nil
+			},
+			Phases: []loadtest.Phase{{Duration: 11 * time.Second, From: 1000, To: 1000}, {Duration: 10 * time.Millisecond, From: 10_000, To: 10_000}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if unused.Load() < 5 || res.Total.Good != res.Total.Sent || res.Total.Sent < 11_000 {
+			t.Errorf("%d connections were closed unused, %d of %d good, %v", unused.Load(), res.Total.Good, res.Total.Sent, res.Total.Errors)
 		}
 	})
 }

@@ -45,8 +45,10 @@ func Exchange(ctx context.Context, l Load, keepBody bool) (send func(r *Request)
 	if err != nil {
 		return nil, nil, err
 	}
+	left := false
 	return func(r *Request) Answer {
-		a := c.exchange(r, keepBody)
+		a := c.exchange(r, left, keepBody)
+		left = true
 		return Answer{a.status, a.body, a.problem, a.keep, a.stale, a.unsent}
 	}, c.close, nil
 }

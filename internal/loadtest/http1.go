@@ -77,7 +77,6 @@ type connection1 struct {
 	conn    net.Conn // meter, or TLS on it
 	reader  *bufio.Reader
 	failure error // of the connection, in place of what parsers make of it
-	used    bool
 	pending *pending
 	text    []byte
 	answer  fasthttp.Response
@@ -98,7 +97,7 @@ func (l *connection1) close() {
 	_ = l.meter.Close()
 }
 
-func (l *connection1) exchange(r *Request, keepBody bool) (a answer) {
+func (l *connection1) exchange(r *Request, left, keepBody bool) (a answer) {
 	in, out := l.meter.in, l.meter.out
 	defer func() { a.in, a.out = l.meter.in-in, l.meter.out-out }()
 	l.failure = nil
@@ -107,7 +106,7 @@ func (l *connection1) exchange(r *Request, keepBody bool) (a answer) {
 		l.failure = err
 	}
 	// What comes unasked is the end, or a last word before it. A request that cannot be repeated is better not sent then.
-	if l.used && !repeatable(r) && l.pending.any() {
+	if left && !repeatable(r) && l.pending.any() {
 		return answer{problem: problemCutOff, stale: true, unsent: true}
 	}
 	sending := l.write(r)
@@ -124,9 +123,8 @@ func (l *connection1) exchange(r *Request, keepBody bool) (a answer) {
 			err, otherwise = l.failure, problemReset
 		}
 		a.problem = problemOf(err, otherwise)
-		a.stale = l.used && !began && (a.problem == problemCutOff || a.problem == problemReset)
+		a.stale = left && !began && (a.problem == problemCutOff || a.problem == problemReset)
 	}
-	l.used = true
 	return a
 }
 

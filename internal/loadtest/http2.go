@@ -53,7 +53,7 @@ type stream struct {
 
 func (s *stream) close() {}
 
-func (s *stream) exchange(r *Request, keepBody bool) answer {
+func (s *stream) exchange(r *Request, _, keepBody bool) answer {
 	ctx, cancel := context.WithTimeout(s.ctx, s.load.Timeout)
 	defer cancel()
 	a := answer{keep: true}

@@ -18,8 +18,9 @@ type client interface {
 
 // link carries one request at a time.
 type link interface {
-	// exchange sends a request and reads its answer, whose body is there only if it is to be kept, and until the next one.
-	exchange(r *Request, keepBody bool) answer
+	// exchange sends a request and reads its answer, whose body is there only if it is to be kept, and until the next one. left
+	// says that the link was left unused, be it for a moment: a server may have ended it then (RFC 9112, section 9.5).
+	exchange(r *Request, left, keepBody bool) answer
 	close()
 }
 
@@ -79,9 +80,10 @@ func pause(ctx context.Context, d time.Duration) {
 // serve answers requests until the connection breaks, or until the run is over.
 func (w *worker) serve(ctx context.Context, l link) (over bool) {
 	defer func() { l.close() }()
-	for {
+	for left := false; ; left = true {
 		j, ok := w.dispatch.after(w)
 		if !ok {
+			left = true
 			if j, ok = <-w.jobs; !ok {
 				return true
 			}
@@ -92,7 +94,7 @@ func (w *worker) serve(ctx context.Context, l link) (over bool) {
 		if w.load.Phases[j.phase].Closed() {
 			s.event, s.due = answeredClosed, s.sent
 		}
-		a := l.exchange(&w.r, shape.Check != nil)
+		a := l.exchange(&w.r, left, shape.Check != nil)
 		if a.stale && (a.unsent || repeatable(&w.r)) && ctx.Err() == nil {
 			l, a = w.repeat(ctx, l, shape)
 		}
@@ -114,7 +116,7 @@ func (w *worker) repeat(ctx context.Context, old link, shape *Shape) (link, answ
 	if err != nil {
 		return old, answer{problem: problemOf(err, problemDial)}
 	}
-	return l, l.exchange(&w.r, shape.Check != nil)
+	return l, l.exchange(&w.r, false, shape.Check != nil)
 }
 
 // repeatable says whether a request that may or may not have been received can be sent twice, by net/http's rule (Transport).
