@@ -34,6 +34,7 @@ type admission struct {
 	credit   float64       // of the level's next arrival: admitted when it reaches 1
 
 	arrivals [levels]float32 // of about the last ten intervals, older ones counting less
+	better   [tiers]float64  // arrivals a second of all better tiers
 }
 
 const (
@@ -137,8 +138,14 @@ func (a *admission) forget(passed float64) {
 	keep := float32(math.Pow(1-1.0/calm, passed))
 	var total float64
 	for i := range a.arrivals {
+		if i%cohorts == 0 {
+			a.better[i/cohorts] = total
+		}
 		a.arrivals[i] *= keep
 		total += float64(a.arrivals[i])
+	}
+	for t := range a.better {
+		a.better[t] *= a.offered / max(total, 1e-9)
 	}
 	a.level, a.part = levels-1, 1
 	if a.share >= 1 {

@@ -25,11 +25,19 @@ func (c *class) tick(now time.Duration) {
 func (c *class) refuses(p Priority, now time.Duration) bool {
 	c.tick(now)
 	refused := c.admission.arrive(p)
-	return refused || p.Tier != Critical && c.overloaded(now) && c.wait(c.queue.ahead(p.Tier)) > c.patience()
+	return refused || p.Tier != Critical && c.overloaded(now) && c.waitOf(p.Tier) > c.patience()
 }
 
 // patience is what those who wait are expected to bear; twice as much is too long.
 func (c *class) patience() time.Duration { return c.admission.patience(c.vegas.work) }
+
+// waitOf is how long a newcomer of a tier waits: those before it have to be served, by what those of better tiers who come
+// meanwhile leave over (Cobham, Priority Assignment in Waiting Line Problems, 1954).
+func (c *class) waitOf(t Tier) time.Duration {
+	t = min(t, Background)
+	left := max(c.admission.capacity-c.admission.better[t], 1)
+	return time.Duration(float64(c.queue.ahead(t)) / left * float64(time.Second))
+}
 
 // wait is how long it takes to serve n.
 func (c *class) wait(n int) time.Duration {

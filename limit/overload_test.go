@@ -19,44 +19,63 @@ func long() time.Duration {
 
 // At three times what can be done, as much is done as ever, the important as fast as ever, and tiers are shed in order.
 func TestThreeTimesTooMuch(t *testing.T) {
+	t.Run("as many as there are permits", func(t *testing.T) {
+		threeTimes(t, limit.Options{Max: 10}, 10, 0.95, func(*load) {})
+	})
+	// Critical and default requests are all that can be done, so that the next tier gets what they leave over by chance.
+	t.Run("one permit is kept for others", func(t *testing.T) {
+		o := limit.Options{
+			Max: 10, Target: 50 * time.Millisecond, Interval: 200 * time.Millisecond,
+			Classes: []limit.Class{{Name: "busy", Share: 0.6}, {Name: "idle", Share: 0.4}},
+		}
+		threeTimes(t, o, 9, 0.8, func(d *load) {
+			d.tiers = [4]float64{0.1, 0.23, 0.3, 0.37}
+			d.shapes = []shape{{20 * time.Millisecond, 0.8, new(limit.Baseline)}, {120 * time.Millisecond, 0.2, new(limit.Baseline)}}
+		})
+	})
+}
+
+func threeTimes(t *testing.T, o limit.Options, atOnce, all float64, change func(*load)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		d := newLoad(limit.New(limit.Options{Max: 10}), new(upstream))
-		capacity := d.rate(10)
+		d := newLoad(limit.New(o), new(upstream))
+		change(d)
+		capacity := d.rate(atOnce)
 		unloaded := d.run(0.2*capacity, time.Minute)
 		d.run(3*capacity, 5*time.Second)
-		var all []result
+		var results []result
 		for range long() / (10 * time.Second) {
 			window := d.run(3*capacity, 10*time.Second)
-			inOrder(t, window)
-			all = append(all, window...)
+			inOrder(t, window, all)
+			results = append(results, window...)
 		}
-		if good := served(all) * float64(len(all)) / long().Seconds() / capacity; good < 0.9 {
+		if good := served(results) * float64(len(results)) / long().Seconds() / capacity; good < 0.9 {
 			t.Errorf("goodput is %.2f of the capacity", good)
 		}
-		critical := of(limit.Critical, all)
+		critical := of(limit.Critical, results)
 		if now, before := p99(critical), p99(unloaded); served(critical) < 1 || now > 2*before {
 			t.Errorf("%.4f of the critical ones were served, within %v; without load %v", served(critical), now, before)
 		}
 		late := 0
-		for _, r := range all {
+		for _, r := range results {
 			if r.err != nil && r.took > 5*time.Millisecond {
 				late++
 			}
 		}
-		if shed := (1 - served(all)) * float64(len(all)); float64(late) > 0.01*shed {
+		if shed := (1 - served(results)) * float64(len(results)); float64(late) > 0.005*shed {
 			t.Errorf("%d of %.0f were shed late", late, shed)
 		}
 		d.all.Wait()
 	})
 }
 
-// inOrder checks that no tier is served to some part while a better one is not all served. A little is allowed for, as
-// shares are set anew some times a second only.
-func inOrder(t *testing.T, window []result) {
+// inOrder checks that no tier is served to some part while a better one is not, but for a small part. Some is allowed for, as
+// shares are set anew some times a second only, and as who comes by chance when nobody waits is not refused for who may come.
+func inOrder(t *testing.T, window []result, all float64) {
 	t.Helper()
 	for tier := limit.Default; tier <= limit.Background; tier++ {
 		worse, better := served(of(tier, window)), served(of(tier-1, window))
-		if worse > 0.05 && better < 0.95 {
+		if worse > 0.05 && better < all {
 			t.Errorf("%.2f of the %v ones were served, and only %.2f of the %v ones", worse, tier, better, tier-1)
 		}
 	}

@@ -61,6 +61,7 @@ type load struct {
 	limiter  *limit.Limiter
 	upstream *upstream
 	shapes   []shape
+	tiers    [4]float64    // what part of the requests each is
 	patience time.Duration // of clients, and the longest that work may take
 	random   *rand.Rand
 
@@ -81,6 +82,7 @@ type result struct {
 func newLoad(l *limit.Limiter, u *upstream) *load {
 	return &load{
 		limiter: l, upstream: u, patience: 30 * time.Second, random: rand.New(rand.NewPCG(1, 2)),
+		tiers: [4]float64{0.1, 0.4, 0.3, 0.2},
 		shapes: []shape{
 			{20 * time.Millisecond, 0.76, new(limit.Baseline)},
 			{100 * time.Millisecond, 0.19, new(limit.Baseline)},
@@ -114,8 +116,8 @@ func (d *load) run(rate float64, span time.Duration) []result {
 		if !time.Now().Before(end) {
 			break
 		}
-		tier := limit.Tier(pick(d.random, 0.1, 0.4, 0.3, 0.2))
-		s := d.shapes[pick(d.random, d.shapes[0].weight, d.shapes[1].weight, d.shapes[2].weight)]
+		tier := limit.Tier(pick(d.random, d.tiers[:]...))
+		s := d.shape()
 		s.work = time.Duration((0.67 + 0.66*d.random.Float64()) * float64(s.work))
 		priority := limit.Priority{Tier: tier, Cohort: uint8(d.random.IntN(128))}
 		d.all.Go(func() { d.request(priority, s) })
@@ -125,6 +127,14 @@ func (d *load) run(rate float64, span time.Duration) []result {
 	done := d.done
 	d.done = nil
 	return done
+}
+
+func (d *load) shape() shape {
+	weights := make([]float64, len(d.shapes))
+	for i := range weights {
+		weights[i] = d.shapes[i].weight
+	}
+	return d.shapes[pick(d.random, weights...)]
 }
 
 // pick is i with the probability of weights[i].
