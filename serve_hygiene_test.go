@@ -74,20 +74,20 @@ func TestLargeAnswersShareTheirMemory(t *testing.T) {
 		t.Errorf("%s transactions were left", got)
 	}
 
-	// Held by readers that do not read, the room for large ones is used up; small ones still have theirs.
+	// Held by two readers that do not read, the room for large ones is used up; small ones still have theirs. What was answered
+	// before gives its room back when its client may have it all already.
 	var held []net.Conn
-	for refused := false; !refused; {
-		if len(held) > 10 {
-			t.Fatal("more answers are held than there is room for")
-		}
+	eventually(t, "two answers are held", func() bool {
 		c := s.dial("GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
 		line, err := bufio.NewReader(c).ReadString('\n')
 		if err != nil {
 			t.Fatal(err)
 		}
-		refused = strings.Contains(line, "503")
-		held = append(held, c)
-	}
+		if strings.Contains(line, "200") {
+			held = append(held, c)
+		}
+		return len(held) == 2
+	})
 	s.get("/large").check(t, 503, "*", "Proxy-Status: PostgREST; error=SLIP230", "Retry-After: 1")
 	s.get("/small").check(t, 200, `[{"n":1}]`)
 	post := func(size int) answer {
@@ -104,7 +104,7 @@ func TestLargeAnswersShareTheirMemory(t *testing.T) {
 		_ = c.Close()
 	}
 	eventually(t, "there is room again", func() bool { return s.get("/large").StatusCode == 200 })
-	post(30<<20).check(t, 200, "*")
+	eventually(t, "there is room for a request, too", func() bool { return post(30<<20).StatusCode == 200 })
 }
 
 func TestHTTP2IsServed(t *testing.T) {
