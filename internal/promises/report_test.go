@@ -116,6 +116,7 @@ func promised() map[string]string {
 		"B9":         "these checks find out what is wrong, if the stamp of a fill is",
 		"B10":        "one query for any number who ask for the same; memory within the budget and a quarter",
 		"A6":         "the client leaves, and its SQL is cancelled",
+		"A9":         "no more is admitted in any stretch of time than quota and burst, over instances, too",
 		"A10":        "slow clients and answers of 200 MB: memory is bounded, others are unaffected",
 		"Drain":      "a restart under load fails no request",
 		"Delay":      "from a commit by others to the first answer that shows it (measured, not promised)",
