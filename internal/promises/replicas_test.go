@@ -175,6 +175,9 @@ func TestReplicaGoneUnderLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	violations := int(result.Total.Due - result.Total.Good)
+	if violations > 0 {
+		t.Errorf("%d reads failed: %v", violations, result.Total.Errors)
+	}
 	p99 := func(i int) time.Duration {
 		return time.Duration(result.Phases[i].Latency.ValueAtQuantile(99)) * time.Microsecond
 	}
