@@ -21,11 +21,15 @@ func (c *class) tick(now time.Duration) {
 }
 
 // refuses counts an arrival, and tells whether it is not admitted: because of its priority, or because it would be dropped
-// from the queue later on.
+// from the queue later on. Critical ones wait, so they are refused only where both is so: who comes back at once makes the share
+// of arrivals that can be served as small as can be, and those before him may be few.
 func (c *class) refuses(p Priority, now time.Duration) bool {
 	c.tick(now)
 	refused := c.admission.arrive(p)
-	return refused || p.Tier != Critical && c.overloaded(now) && c.waitOf(p.Tier) > c.patience()
+	if p.Tier == Critical {
+		return refused && c.waitOf(p.Tier) > c.patience()
+	}
+	return refused || c.overloaded(now) && c.waitOf(p.Tier) > c.patience()
 }
 
 // patience is what those who wait are expected to bear; twice as much is too long.

@@ -2,6 +2,8 @@ package limit_test
 
 import (
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -79,6 +81,40 @@ func inOrder(t *testing.T, window []result, all float64) {
 			t.Errorf("%.2f of the %v ones were served, and only %.2f of the %v ones", worse, tier, better, tier-1)
 		}
 	}
+}
+
+// Few critical requests whose clients wait for each are served, whatever has all permits, and however soon others come back.
+func TestCriticalOnesWaitForHeavyWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := limit.New(limit.Options{Max: 10})
+		var clients sync.WaitGroup
+		end := time.Now().Add(time.Minute)
+		work := func(n int, tier limit.Tier, took time.Duration) (refused *atomic.Int64) {
+			refused = new(atomic.Int64)
+			for range n {
+				clients.Go(func() {
+					for time.Now().Before(end) {
+						p, _, err := l.Acquire(t.Context(), limit.Ask{Priority: limit.Priority{Tier: tier, Cohort: 64}})
+						if err != nil {
+							refused.Add(1)
+							time.Sleep(time.Millisecond)
+							continue
+						}
+						time.Sleep(took)
+						p.Release(limit.Outcome{Took: took})
+					}
+				})
+			}
+			return refused
+		}
+		heavy := work(40, limit.Default, time.Second)
+		time.Sleep(20 * time.Second)
+		light := work(4, limit.Critical, 2*time.Millisecond)
+		clients.Wait()
+		if heavy.Load() == 0 || light.Load() > 0 {
+			t.Errorf("%d critical requests were refused, and %d others", light.Load(), heavy.Load())
+		}
+	})
 }
 
 // A little too much for ten minutes moves the limit nowhere.
