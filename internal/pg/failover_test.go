@@ -408,3 +408,31 @@ func TestWhoWantsAnyServer(t *testing.T) {
 		}
 	}
 }
+
+// TestALookoutFollowsThePrimary, too, while the old one goes on as if nothing had happened.
+func TestALookoutFollowsThePrimary(t *testing.T) {
+	p := newPair(t)
+	db := run(t, pg.Options{DSN: p.dsn(), MaxConns: 2, ConnectTimeout: 10 * time.Second})
+	if err := note(t.Context(), db, 1); err != nil {
+		t.Fatal(err)
+	}
+	p.settle()
+	kept := db.Lookout()
+	defer kept.Close()
+	if at, err := kept.Look(t.Context()); err != nil || at.Timeline != 1 {
+		t.Fatalf("%+v, %v", at, err)
+	}
+	p.standby.Promote()
+	eventually(t, "switched", func() bool { now, _ := db.Primary(); return now.Timeline == 2 })
+	fresh := db.Lookout()
+	defer fresh.Close()
+	if at, err := fresh.Look(t.Context()); err != nil || at.Timeline != 2 {
+		t.Errorf("a new one is at %+v, %v", at, err)
+	}
+	if at, err := kept.Look(t.Context()); err == nil {
+		t.Errorf("the old primary is believed: %+v", at)
+	}
+	if at, err := kept.Look(t.Context()); err != nil || at.Timeline != 2 {
+		t.Errorf("%+v, %v", at, err)
+	}
+}
