@@ -436,3 +436,33 @@ func TestALookoutFollowsThePrimary(t *testing.T) {
 		t.Errorf("%+v, %v", at, err)
 	}
 }
+
+// TestAConnectionThatComesTooLate: the primary becomes another one after a server was admitted, and before its connection is in
+// the pool. Nothing of it is kept.
+func TestAConnectionThatComesTooLate(t *testing.T) {
+	w := newWorld(t)
+	db, err := pg.Open(pg.Options{DSN: w.dsn, MaxConns: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.OnceAdmitted(func() {
+		now, _ := db.Primary()
+		if err := db.Meet(now.System, now.Timeline+1); err != nil {
+			t.Error(err)
+		}
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- db.Run(ctx) }()
+	eventually(t, "running", db.Running)
+	if _, err := tryRead(t.Context(), db, as(w.ann), "select 1"); err == nil {
+		t.Error("it is used")
+	}
+	if n := db.Open(); n != 0 {
+		t.Errorf("%d connections are kept", n)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
