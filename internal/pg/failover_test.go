@@ -466,3 +466,37 @@ func TestAConnectionThatComesTooLate(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestAParkedWriteWhoseClientLeaves costs others no retry, and leaves its place at once.
+func TestAParkedWriteWhoseClientLeaves(t *testing.T) {
+	p := newPair(t)
+	db := run(t, pg.Options{DSN: p.dsn(), MaxConns: 1, ParkTime: time.Minute, ConnectTimeout: 10 * time.Second})
+	if err := note(t.Context(), db, 0); err != nil {
+		t.Fatal(err)
+	}
+	p.settle()
+	p.stop()
+	eventually(t, "without a primary", func() bool { now, _ := db.Primary(); return now.Host == "" })
+	ctx, leave := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- note(ctx, db, 1) }()
+	eventually(t, "parked", func() bool { return db.ParkStats().Now == 1 })
+	before := db.RetryStats() // a connection that was lost may have cost one
+	leave()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if after := db.RetryStats(); after.Spent != before.Spent || after.Denied != before.Denied {
+		t.Errorf("%+v, before %+v", after, before)
+	}
+	if s := db.ParkStats(); s.Now != 0 || s.Expired != 0 {
+		t.Errorf("%+v", s)
+	}
+	p.standby.Promote()
+	if err := note(t.Context(), db, 2); err != nil {
+		t.Error(err)
+	}
+	if got := pgtest.Value(t, p.standby.DSN("postgres"), "select string_agg(n::text, ' ' order by n) from note"); got != "0 2" {
+		t.Errorf("there is %s", got)
+	}
+}
