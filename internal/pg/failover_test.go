@@ -500,3 +500,38 @@ func TestAParkedWriteWhoseClientLeaves(t *testing.T) {
 		t.Errorf("there is %s", got)
 	}
 }
+
+// TestAPrimaryThatIsFull refuses for want of connections: it stays the primary, nobody waits, and it is not asked for each.
+func TestAPrimaryThatIsFull(t *testing.T) {
+	p := newPair(t)
+	pgtest.Exec(t, p.primary.DSN("postgres"), "create role app login", "grant insert on note to app")
+	p.settle()
+	u, err := url.Parse(p.dsn())
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.User("app")
+	db := run(t, pg.Options{DSN: u.String(), MaxConns: 1, ParkTime: time.Minute, ConnectTimeout: 10 * time.Second})
+	write := func(n int) error {
+		return db.Write(t.Context(), writer("app"), []pg.Statement{add(n)}, &got{}, commit)
+	}
+	if err := write(1); err != nil {
+		t.Fatal(err)
+	}
+	before := db.RetryStats()
+	pgtest.Exec(t, p.primary.DSN("postgres"), "alter role app connection limit 0")
+	db.Renew()
+	var refused *pg.ConnectError
+	if err := write(2); !errors.As(err, &refused) || !pg.Overloaded(err) || errors.Is(err, pg.ErrNoPrimary) {
+		t.Errorf("got %v", err)
+	}
+	after := db.RetryStats()
+	if s := db.ParkStats(); s.Total != 0 || after.Spent != before.Spent {
+		t.Errorf("%+v, %+v, before %+v", s, after, before)
+	}
+	pgtest.Exec(t, p.primary.DSN("postgres"), "alter role app connection limit -1")
+	eventually(t, "written", func() bool { return write(3) == nil })
+	if now, switches := db.Primary(); now.Timeline != 1 || switches != 0 {
+		t.Errorf("%+v after %d switches", now, switches)
+	}
+}
