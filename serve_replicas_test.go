@@ -298,6 +298,62 @@ func TestReplicaOfAnotherHistory(t *testing.T) {
 	}
 }
 
+// A standby of an old primary that still runs has more of the log than the new one, and nothing of what is written there.
+func TestReplicaOfAPrimaryThatOthersHaveGoneOnWithout(t *testing.T) {
+	next, r := pgtest.Standby(t), pgtest.Standby(t)
+	s := reading(t, []string{r.DSN("postgres")}, func(c *slipstream.Config) {
+		next.CatchUp()
+		r.CatchUp()
+		c.DBURI = severalHosts(t, c.DBURI, next.At(c.DBURI))
+	})
+	s.replicaIs(0, "readable", "")
+	next.Promote()
+	s.exec("select pg_logical_emit_message(false, 'test', repeat('x', 1000000))")
+	r.CatchUp()
+	id := 1000
+	// Nobody goes on reading from it, neither before the first look at the new primary nor after it.
+	for seen := 0; seen < 20; id++ {
+		w := s.write("POST", "/item", fmt.Sprintf(`{"id": %d, "name": "new"}`, id))
+		w.check(t, 201, "")
+		if t.Failed() {
+			return
+		}
+		path := fmt.Sprintf("/item?id=eq.%d&select=id", id)
+		if pgtest.Value(t, next.At(s.dsn), fmt.Sprintf("select count(*) from api.item where id = %d", id)) == "0" {
+			continue // the old one had it
+		}
+		seen++
+		s.get(path).check(t, 200, fmt.Sprintf(`[{"id":%d}]`, id))
+	}
+	s.replicaIs(0, "foreign", "timeline")
+}
+
+// severalHosts joins the hosts of connection strings.
+func severalHosts(t *testing.T, dsns ...string) string {
+	t.Helper()
+	var hosts, ports []string
+	var all *url.URL
+	for _, dsn := range dsns {
+		u, err := url.Parse(dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		host, port := u.Hostname(), u.Port()
+		if host == "" {
+			host, port = u.Query().Get("host"), u.Query().Get("port")
+		}
+		hosts, ports = append(hosts, host), append(ports, port)
+		if all == nil {
+			all = u
+		}
+	}
+	q := all.Query()
+	q.Set("host", strings.Join(hosts, ","))
+	q.Set("port", strings.Join(ports, ","))
+	all.Host, all.RawQuery = "", q.Encode()
+	return all.String()
+}
+
 // proxied puts a proxy before a replica.
 func proxied(t *testing.T, r *pgtest.Replica) (*chaos.Proxy, string) {
 	t.Helper()

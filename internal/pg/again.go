@@ -60,6 +60,9 @@ func (db *DB) untilDone(ctx context.Context, write bool, o *outcome, attempt fun
 		if write && why == refused && db.parking.wait(ctx, &parked, db.lookout.next()) {
 			continue
 		}
+		if ctx.Err() != nil { // nobody waits for it any more: it must not cost others a retry
+			return ctx.Err()
+		}
 		if !db.options.Retries.Retry(tries) {
 			db.tried[why].denied.Add(1)
 			return err

@@ -161,8 +161,12 @@ func Open(o Options) (*DB, error) {
 	}
 	config.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
 		db.gate.opened()
-		db.open.add(conn.PgConn())
-		return db.lookout.still(sessionOf(conn.PgConn()).server)
+		db.open.add(conn.PgConn()) // before the question, so that no switch of the primary misses it
+		err := db.lookout.still(sessionOf(conn.PgConn()).server)
+		if err != nil { // then BeforeClose is not called
+			db.open.remove(conn.PgConn())
+		}
+		return err
 	}
 	config.BeforeClose = func(conn *pgx.Conn) { db.open.remove(conn.PgConn()) }
 	config.ConnConfig.ConnectTimeout = o.ConnectTimeout

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/slipstream-go/slipstream/limit"
@@ -54,3 +55,15 @@ func (p *Pace) Note(took time.Duration) { p.note(took, true) }
 
 // Below is whether it may be shared.
 func (p *Pace) Below(d time.Duration) bool { return p.below(d, d) }
+
+// OnceAdmitted calls f between the look at the server of a new connection and its coming into the pool. It is for before Run.
+func (db *DB) OnceAdmitted(f func()) {
+	db.config.ConnConfig.AfterConnect = func(context.Context, *pgconn.PgConn) error { f(); return nil }
+}
+
+// Open is how many connections there are.
+func (db *DB) Open() int {
+	db.open.mu.Lock()
+	defer db.open.mu.Unlock()
+	return len(db.open.all)
+}

@@ -408,3 +408,130 @@ func TestWhoWantsAnyServer(t *testing.T) {
 		}
 	}
 }
+
+// TestALookoutFollowsThePrimary, too, while the old one goes on as if nothing had happened.
+func TestALookoutFollowsThePrimary(t *testing.T) {
+	p := newPair(t)
+	db := run(t, pg.Options{DSN: p.dsn(), MaxConns: 2, ConnectTimeout: 10 * time.Second})
+	if err := note(t.Context(), db, 1); err != nil {
+		t.Fatal(err)
+	}
+	p.settle()
+	kept := db.Lookout()
+	defer kept.Close()
+	if at, err := kept.Look(t.Context()); err != nil || at.Timeline != 1 {
+		t.Fatalf("%+v, %v", at, err)
+	}
+	p.standby.Promote()
+	eventually(t, "switched", func() bool { now, _ := db.Primary(); return now.Timeline == 2 })
+	fresh := db.Lookout()
+	defer fresh.Close()
+	if at, err := fresh.Look(t.Context()); err != nil || at.Timeline != 2 {
+		t.Errorf("a new one is at %+v, %v", at, err)
+	}
+	if at, err := kept.Look(t.Context()); err == nil {
+		t.Errorf("the old primary is believed: %+v", at)
+	}
+	if at, err := kept.Look(t.Context()); err != nil || at.Timeline != 2 {
+		t.Errorf("%+v, %v", at, err)
+	}
+}
+
+// TestAConnectionThatComesTooLate: the primary becomes another one after a server was admitted, and before its connection is in
+// the pool. Nothing of it is kept.
+func TestAConnectionThatComesTooLate(t *testing.T) {
+	w := newWorld(t)
+	db, err := pg.Open(pg.Options{DSN: w.dsn, MaxConns: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.OnceAdmitted(func() {
+		now, _ := db.Primary()
+		if err := db.Meet(now.System, now.Timeline+1); err != nil {
+			t.Error(err)
+		}
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- db.Run(ctx) }()
+	eventually(t, "running", db.Running)
+	if _, err := tryRead(t.Context(), db, as(w.ann), "select 1"); err == nil {
+		t.Error("it is used")
+	}
+	if n := db.Open(); n != 0 {
+		t.Errorf("%d connections are kept", n)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAParkedWriteWhoseClientLeaves costs others no retry, and leaves its place at once.
+func TestAParkedWriteWhoseClientLeaves(t *testing.T) {
+	p := newPair(t)
+	db := run(t, pg.Options{DSN: p.dsn(), MaxConns: 1, ParkTime: time.Minute, ConnectTimeout: 10 * time.Second})
+	if err := note(t.Context(), db, 0); err != nil {
+		t.Fatal(err)
+	}
+	p.settle()
+	p.stop()
+	eventually(t, "without a primary", func() bool { now, _ := db.Primary(); return now.Host == "" })
+	ctx, leave := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- note(ctx, db, 1) }()
+	eventually(t, "parked", func() bool { return db.ParkStats().Now == 1 })
+	before := db.RetryStats() // a connection that was lost may have cost one
+	leave()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if after := db.RetryStats(); after.Spent != before.Spent || after.Denied != before.Denied {
+		t.Errorf("%+v, before %+v", after, before)
+	}
+	if s := db.ParkStats(); s.Now != 0 || s.Expired != 0 {
+		t.Errorf("%+v", s)
+	}
+	p.standby.Promote()
+	if err := note(t.Context(), db, 2); err != nil {
+		t.Error(err)
+	}
+	if got := pgtest.Value(t, p.standby.DSN("postgres"), "select string_agg(n::text, ' ' order by n) from note"); got != "0 2" {
+		t.Errorf("there is %s", got)
+	}
+}
+
+// TestAPrimaryThatIsFull refuses for want of connections: it stays the primary, nobody waits, and it is not asked for each.
+func TestAPrimaryThatIsFull(t *testing.T) {
+	p := newPair(t)
+	pgtest.Exec(t, p.primary.DSN("postgres"), "create role app login", "grant insert on note to app")
+	p.settle()
+	u, err := url.Parse(p.dsn())
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.User("app")
+	db := run(t, pg.Options{DSN: u.String(), MaxConns: 1, ParkTime: time.Minute, ConnectTimeout: 10 * time.Second})
+	write := func(n int) error {
+		return db.Write(t.Context(), writer("app"), []pg.Statement{add(n)}, &got{}, commit)
+	}
+	if err := write(1); err != nil {
+		t.Fatal(err)
+	}
+	before := db.RetryStats()
+	pgtest.Exec(t, p.primary.DSN("postgres"), "alter role app connection limit 0")
+	db.Renew()
+	var refused *pg.ConnectError
+	if err := write(2); !errors.As(err, &refused) || !pg.Overloaded(err) || errors.Is(err, pg.ErrNoPrimary) {
+		t.Errorf("got %v", err)
+	}
+	after := db.RetryStats()
+	if s := db.ParkStats(); s.Total != 0 || after.Spent != before.Spent {
+		t.Errorf("%+v, %+v, before %+v", s, after, before)
+	}
+	pgtest.Exec(t, p.primary.DSN("postgres"), "alter role app connection limit -1")
+	eventually(t, "written", func() bool { return write(3) == nil })
+	if now, switches := db.Primary(); now.Timeline != 1 || switches != 0 {
+		t.Errorf("%+v after %d switches", now, switches)
+	}
+}

@@ -47,13 +47,14 @@ func TestWhatBecameOfACommit(t *testing.T) {
 		"it did not take effect": {beforeCommit, 2},
 		"it did":                 {afterCommit, 1},
 	} {
-		for how, do := range map[string]func(db *pg.DB, decide pg.Decide) error{
-			"write": func(db *pg.DB, decide pg.Decide) error {
-				return db.Write(t.Context(), writer(w.ann), []pg.Statement{insert("5001")}, &got{}, decide)
+		for how, do := range map[string]func(db *pg.DB, sink *got, decide pg.Decide) error{
+			"write": func(db *pg.DB, sink *got, decide pg.Decide) error {
+				return db.Write(t.Context(), writer(w.ann), []pg.Statement{insert("5001")}, sink, decide)
 			},
-			"batch": func(db *pg.DB, decide pg.Decide) error {
+			"batch": func(db *pg.DB, sink *got, decide pg.Decide) error {
 				return db.Batch(t.Context(), limit.Ask{}, func(b *pg.Batch) error {
-					return b.Write(t.Context(), writer(w.ann), []pg.Statement{insert("5001")}, &got{}, decide)
+					*sink = got{}
+					return b.Write(t.Context(), writer(w.ann), []pg.Statement{insert("5001")}, sink, decide)
 				})
 			},
 		} {
@@ -62,8 +63,11 @@ func TestWhatBecameOfACommit(t *testing.T) {
 				committed := 0
 				db := run(t, pg.Options{DSN: dsn, MaxConns: 1, Committed: func(context.Context, pg.Position) { committed++ }})
 				cutFirst(t, p, c.at)
-				asked := 0
-				err := do(db, func() (bool, error) { asked++; return true, nil })
+				asked, sink := 0, &got{}
+				err := do(db, sink, func() (bool, error) { asked++; return true, nil })
+				if len(sink.columns) != 1 || len(sink.rows) > 1 {
+					t.Errorf("the sink has %v, %v", sink.columns, sink.rows)
+				}
 				if err != nil || asked != c.asked || committed != 1 {
 					t.Errorf("%v, asked %d times, told of %d commits", err, asked, committed)
 				}

@@ -2,6 +2,7 @@ package pg
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -13,6 +14,7 @@ import (
 type Lookout struct {
 	db       *DB
 	conn     *pgx.Conn
+	server   identity // that conn is to
 	database string
 }
 
@@ -25,10 +27,13 @@ const flushedSQL = "select pg_catalog.pg_current_wal_flush_lsn()::text," +
 	" pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn())," +
 	" (select system_identifier from pg_catalog.pg_control_system())::text, current_database()"
 
+var errStandby = errors.New("the server is a standby")
+
 // Database is the name of the database that the last Look was in.
 func (l *Lookout) Database() string { return l.database }
 
-// Look is the end of the log that is on the primary's disk. It connects if there is no connection, and keeps it.
+// Look is the end of the log that is on the primary's disk. It connects if there is no connection, and keeps it for as long as
+// the server is the one that requests go to: of several that say they are the primary, that of the latest timeline.
 func (l *Lookout) Look(ctx context.Context) (Position, error) {
 	position, err := l.look(ctx)
 	if err != nil {
@@ -41,7 +46,16 @@ func (l *Lookout) look(ctx context.Context) (Position, error) {
 	if l.conn == nil {
 		config := l.db.config.ConnConfig.Copy()
 		config.RuntimeParams["application_name"] = l.db.options.ApplicationName + " lookout"
-		config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsPrimary
+		if err := l.db.lookout.steer(ctx, config); err != nil {
+			return Position{}, &ConnectError{err}
+		}
+		config.ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) (err error) {
+			l.server, err = l.db.lookout.admit(ctx, conn)
+			if err == nil && l.server.recovering {
+				err = errStandby
+			}
+			return err
+		}
 		conn, err := pgx.ConnectConfig(ctx, config)
 		if err != nil {
 			return Position{}, &ConnectError{err}
@@ -51,6 +65,10 @@ func (l *Lookout) look(ctx context.Context) (Position, error) {
 	var lsn, file, system []byte
 	if err := l.conn.QueryRow(ctx, flushedSQL, pgx.QueryExecModeExec).Scan(&lsn, &file, &system, &l.database); err != nil {
 		return Position{}, serverError(err)
+	}
+	// A primary that others have gone on without may still run, and be ahead of the one that there is now.
+	if err := l.db.lookout.still(l.server); err != nil {
+		return Position{}, err
 	}
 	return parsePosition([][]byte{lsn, file, system}), nil
 }

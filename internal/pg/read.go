@@ -2,6 +2,7 @@ package pg
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/slipstream-go/slipstream/limit"
@@ -30,6 +31,8 @@ func (db *DB) Read(ctx context.Context, tx *Tx, statements []Statement, sink Sin
 	return db.do(ctx, tx, statements, sink, nil)
 }
 
+var errBegun = errors.New("part of the answer is on its way already")
+
 // do runs the statements of a Read, or where there is a decide, of a Write.
 func (db *DB) do(ctx context.Context, tx *Tx, statements []Statement, sink Sink, decide Decide) (err error) {
 	if db.protected() {
@@ -55,6 +58,12 @@ func (db *DB) do(ctx context.Context, tx *Tx, statements []Statement, sink Sink,
 		tx.outcome = outcome{}
 	}
 	err = db.untilDone(ctx, decide != nil, &tx.outcome, func() (again, error) {
+		if decide != nil && tx.outcome.server.timeline != 0 { // the COMMIT before was lost, and has had no effect
+			tx.outcome = outcome{}
+			if !sink.Restart() {
+				return never, &LostError{Err: errBegun}
+			}
+		}
 		why, err := db.attempt(ctx, tx, statements, sink, decide, share)
 		share = false
 		return why, err

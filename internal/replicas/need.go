@@ -34,13 +34,13 @@ func (s *Set) meets(i int, need *Need) bool {
 	return v.replayed >= need.LSN && v.asOf >= need.After
 }
 
-// fit is meets without what can be waited for.
+// fit is meets without what can be waited for. What was seen of a replica before the primary became another one says nothing.
 func (s *Set) fit(v *view, need *Need) bool {
 	most := s.options.MaxLag
 	if need.MaxLag != 0 {
 		most = min(most, need.MaxLag)
 	}
-	return v.state == Readable && s.lag(v) <= most
+	return v.state == Readable && s.primary.is(v.of) && s.lag(v) <= most
 }
 
 func (s *Set) anyMeets(need *Need) bool {

@@ -32,7 +32,7 @@ func TestAsOf(t *testing.T) {
 	}
 	for n := range truth {
 		replayed := truth[n].lsn
-		got, ok := s.asOf(replayed)
+		got, ok := s.asOf(history{7, 1}, replayed)
 		last := truth[n].at
 		for i := n; i < len(truth) && truth[i].lsn <= replayed; i++ {
 			last = truth[i].at
@@ -44,13 +44,16 @@ func TestAsOf(t *testing.T) {
 			t.Errorf("%s behind, it is taken for %s more", late, last-got)
 		}
 	}
-	if _, ok := s.asOf(truth[0].lsn - 1); ok {
+	if _, ok := s.asOf(history{7, 1}, truth[0].lsn-1); ok {
 		t.Error("what was replayed before the first sample is as of some time")
 	}
 	// Positions of another timeline mean something else.
 	s.add(6000*time.Second, pg.Position{LSN: 50, Timeline: 2, System: 7}, "db")
-	if at, ok := s.asOf(lsn); !ok || at != 6000*time.Second {
+	if at, ok := s.asOf(history{7, 2}, lsn); !ok || at != 6000*time.Second {
 		t.Error(at, ok)
+	}
+	if _, ok := s.asOf(history{7, 1}, lsn); ok {
+		t.Error("the history before is taken for the present one")
 	}
 	if !s.add(6001*time.Second, pg.Position{LSN: 50, Timeline: 2, System: 8}, "db") {
 		t.Error("another system went unnoticed")
@@ -97,8 +100,8 @@ func TestWritersAreNotForgotten(t *testing.T) {
 	if got := w.need(7); got.After != time.Second {
 		t.Errorf("%+v", got)
 	}
-	w.forget()
-	if got := w.need(7); got != (Need{}) {
+	w.forget(Need{After: 2 * time.Second})
+	if got := w.need(7); got != (Need{After: 2 * time.Second}) {
 		t.Errorf("%+v", got)
 	}
 }

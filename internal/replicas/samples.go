@@ -19,6 +19,14 @@ type samples struct {
 	all      []sample      // ascending
 }
 
+// history is what positions are comparable within.
+type history struct {
+	system   uint64
+	timeline uint32
+}
+
+func historyOf(p pg.Position) history { return history{p.System, p.Timeline} }
+
 type sample struct {
 	at  time.Duration
 	lsn uint64
@@ -60,10 +68,21 @@ func (s *samples) lost() {
 	s.blind = true
 }
 
-// asOf is the latest time at which the primary was at a position that has been replayed; false if there is none.
-func (s *samples) asOf(replayed uint64) (time.Duration, bool) {
+// is reports whether a history is the primary's present one.
+func (s *samples) is(of history) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return of == historyOf(s.last) && of != history{}
+}
+
+// asOf is the latest time at which the primary was at a position that has been replayed; false if there is none, or if the
+// position is of another history.
+func (s *samples) asOf(of history, replayed uint64) (time.Duration, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if of != historyOf(s.last) {
+		return 0, false
+	}
 	n, _ := slices.BinarySearchFunc(s.all, replayed, func(x sample, lsn uint64) int {
 		if x.lsn <= lsn {
 			return -1
@@ -109,7 +128,7 @@ func (s *Set) sample(ctx context.Context) {
 		case err != nil || position == pg.Position{}:
 			s.primary.lost()
 		case s.primary.add(at, position, lookout.Database()):
-			s.writers.forget()
+			s.writers.forget(Need{After: s.options.Clock()})
 		}
 		select {
 		case <-ctx.Done():

@@ -35,6 +35,7 @@ type view struct {
 	state    State
 	reason   string // why it is not readable
 	replayed uint64
+	of       history         // the primary's at the time of the look, which replayed is a position of
 	asOf     time.Duration   // all that the primary had on its disk then has been replayed
 	term     context.Context // ends when the server turns out to be gone
 	end      context.CancelFunc
@@ -90,11 +91,12 @@ func (r *replica) look(ctx context.Context) (sight feed.Sight, err error) {
 
 // conclude shows what a look means.
 func (s *Set) conclude(ctx context.Context, r *replica, sight feed.Sight, err error) {
-	v := &view{replayed: sight.Replayed}
-	v.state, v.reason = s.judge(sight, err)
+	primary, database := s.primary.present()
+	v := &view{replayed: sight.Replayed, of: historyOf(primary)}
+	v.state, v.reason = judge(sight, err, primary, database)
 	if v.state == Readable {
 		known := false
-		if v.asOf, known = s.primary.asOf(v.replayed); !known || s.lag(v) > s.options.MaxLag {
+		if v.asOf, known = s.primary.asOf(v.of, v.replayed); !known || s.lag(v) > s.options.MaxLag {
 			v.state, v.reason = Behind, "it is more than "+s.options.MaxLag.String()+" behind"
 		}
 	}
@@ -111,8 +113,7 @@ func (s *Set) conclude(ctx context.Context, r *replica, sight feed.Sight, err er
 }
 
 // judge says whether a server can be read from, as far as it does not depend on the time.
-func (s *Set) judge(sight feed.Sight, err error) (State, string) {
-	primary, database := s.primary.present()
+func judge(sight feed.Sight, err error, primary pg.Position, database string) (State, string) {
 	switch {
 	case err != nil:
 		return Unreachable, "it cannot be looked at: " + err.Error()

@@ -41,17 +41,19 @@ func (w *writers) need(who uint64) Need {
 	return w.everybody.And(w.old[who]).And(w.young[who])
 }
 
-func (w *writers) forget() {
+// forget is for when the positions mean nothing any more. Some may be of what they mean now: so everybody needs something else
+// instead.
+func (w *writers) forget(everybody Need) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.young, w.old, w.youngest, w.oldest, w.everybody = nil, nil, Need{}, Need{}, Need{}
+	w.young, w.old, w.youngest, w.oldest, w.everybody = nil, nil, Need{}, Need{}, everybody
 }
 
 // Wrote notes a commit of somebody, who is told by a hash, at a position of the primary; the zero value where that is not
-// known.
+// known. Of a history that no look at the primary has shown yet, the position alone would say nothing.
 func (s *Set) Wrote(who uint64, at pg.Position) {
 	need := Need{LSN: at.LSN}
-	if at == (pg.Position{}) {
+	if !s.primary.is(historyOf(at)) {
 		need.After = s.options.Clock()
 	}
 	s.writers.wrote(who, need)
