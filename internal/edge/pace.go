@@ -16,6 +16,7 @@ func (s *Server) serve(c *conn, h http.Handler, w http.ResponseWriter, r *http.R
 	c.begin()
 	defer c.end()
 	if r.ContentLength != 0 {
+		r = r.WithContext(r.Context()) // a copy: net/http looks at the body of its own to see what is left of it before it answers
 		body := &pacedBody{ReadCloser: r.Body, control: http.NewResponseController(w), window: s.options.BodyWindow, left: s.options.BodyWindow, set: c.set}
 		r.Body = body
 		defer body.finish()
