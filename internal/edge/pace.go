@@ -133,7 +133,9 @@ func (s *Server) countReset(c *conn, r *http.Request) {
 		return
 	}
 	if resets := c.resets.Add(1); resets >= resetsAllowed && 2*resets > requests {
-		c.set.reset.Add(1)
+		if !c.cut.Swap(true) { // all that were under way end by it
+			c.set.reset.Add(1)
+		}
 		_ = c.Close()
 	}
 }
