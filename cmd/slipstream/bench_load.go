@@ -68,6 +68,25 @@ func (f *benchFlags) scenario(cmd *cobra.Command, what string) (s *scenario.Scen
 	return s, filepath.Dir(what), nil
 }
 
+// numbers refuses those that a default would be taken for, or that are none of what they count.
+func (f *benchFlags) numbers() error {
+	u := &f.url
+	switch {
+	case f.repeat < 1:
+		return usagef("--repeat is %d; give 1 or more", f.repeat)
+	case u.Duration <= 0:
+		return usagef("--duration is %v; give more than 0, such as 30s", u.Duration)
+	case u.WarmUp < 0:
+		return usagef("--warm-up is %v; give 0 or more, such as 5s", u.WarmUp)
+	case u.Connections < 0:
+		return usagef("--connections is %d; give 1 or more", u.Connections)
+	case f.knee.step <= 0:
+		return usagef("--step is %v; give more than 0, such as 5s", f.knee.step)
+	}
+	_, err := share(f.compare.maxRegression)
+	return err
+}
+
 // choices reads the flags that are one of a few words.
 func (f *benchFlags) choices() error {
 	switch f.over.arrivals {

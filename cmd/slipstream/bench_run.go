@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -28,8 +29,11 @@ func (f *benchFlags) run(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return usagef("name one URL, scenario or report; see %s --help", cmd.CommandPath())
 	}
+	if err := f.numbers(); err != nil { // mistakes are found now, not after minutes
+		return err
+	}
 	var before *report.Report
-	if f.compare.before != "" { // its mistakes are found now, not after minutes
+	if f.compare.before != "" {
 		b, err := readReport(f.compare.before)
 		if err != nil {
 			return err
@@ -93,21 +97,19 @@ func readReport(path string) (report.Report, error) {
 	return r, nil
 }
 
-// write shows a report, and writes the files that were asked for.
+// write writes the files that were asked for, and shows a report, be it that a file cannot be written: a run is not had again.
 func (f *benchFlags) write(out io.Writer, r report.Report) error {
 	svg := func(w io.Writer, r report.Report) error { return picture(r).SVG(w) }
+	var failed error
 	for path, write := range map[string]func(io.Writer, report.Report) error{f.out.json: report.Write, f.out.html: report.HTML, f.out.svg: svg} {
-		if path == "" {
-			continue
-		}
-		if err := writeFile(path, func(w io.Writer) error { return write(w, r) }); err != nil {
-			return err
+		if path != "" {
+			failed = errors.Join(failed, writeFile(path, func(w io.Writer) error { return write(w, r) }))
 		}
 	}
 	if f.compare.markdown { // which is all that is to be on the page
-		return nil
+		return failed
 	}
-	return report.Text(out, r, terminalOf(out))
+	return errors.Join(failed, report.Text(out, r, terminalOf(out)))
 }
 
 func writeFile(path string, write func(io.Writer) error) error {

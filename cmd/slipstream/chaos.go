@@ -122,6 +122,9 @@ func (f *faultFlag) Type() string { return f.value }
 
 // load reads the scenario, or makes one of the flags.
 func (f *chaosFlags) load(args []string) (*chaos.Scenario, error) {
+	if f.length < 0 {
+		return nil, usagef("--for is %v; give more than 0, such as 1m, or leave it out", f.length)
+	}
 	if len(args) == 1 {
 		if f.proxy.Upstream != "" || f.proxy.Listen != "" || len(f.faults) > 0 {
 			return nil, usagef("proxies and faults come from %s, so --listen, --upstream and those for faults have no place beside it", args[0])

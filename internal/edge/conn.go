@@ -23,6 +23,7 @@ type conn struct {
 	since   atomic.Int64 // when the last of them ended, as a reading of set.now; 0 while there are any
 
 	requests, resets atomic.Int64 // of HTTP/2
+	cut              atomic.Bool  // for its resets
 
 	explicit atomic.Bool  // somebody has set a write deadline of their own
 	writeBy  atomic.Int64 // ours, as a reading of set.now; 0 when there is none

@@ -274,6 +274,9 @@ func TestHTTP2Attacks(t *testing.T) {
 			if name == "rapid reset" && h.started.Load() > attackers*1000 {
 				t.Errorf("%d requests were begun", h.started.Load())
 			}
+			if n := srv.Connections().Reset; name == "rapid reset" && n != attackers {
+				t.Errorf("%d connections are said to be cut for their resets", n)
+			}
 			if most > before+64<<20 {
 				t.Errorf("the heap grew from %d to %d bytes", before, most)
 			}

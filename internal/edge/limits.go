@@ -32,23 +32,29 @@ func (l Limits) WithDefaults() Limits {
 	return l
 }
 
-// Limit refuses what is over the limits: 414 SLIP102 for the URL, 431 SLIP101 for headers.
+// Limit refuses what is over the limits: 414 SLIP102 for the URL, 431 SLIP101 for headers. It also has connections end whose next
+// request might be a part of this one; what answers before Limit does not see to that.
 func Limit(l Limits, v apierr.Verbosity) Middleware {
 	l = l.WithDefaults()
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if unclear(r) {
+				w.Header().Set("Connection", "close")
+			}
 			if e := l.check(r); e != nil {
 				WriteError(w, r, e, v)
 				return
 			}
-			if len(r.TransferEncoding) > 0 && r.ProtoMajor == 1 {
-				// There may have been a Content-Length, too, which net/http hides from us: then a proxy in front may have seen another
-				// end of this request, and what follows must not be taken for the next (RFC 9112, section 6.1).
-				w.Header().Set("Connection", "close")
-			}
 			next.ServeHTTP(w, r)
 		})
 	}
+}
+
+// unclear reports whether a proxy in front may have seen another end of r than net/http, so that what follows on its connection
+// must not be taken for the next request (RFC 9112, section 6.1). With a Transfer-Encoding there may have been a Content-Length, too,
+// which net/http hides from us; of HTTP/1.0 it hides and ignores any Transfer-Encoding.
+func unclear(r *http.Request) bool {
+	return r.ProtoMajor == 1 && (len(r.TransferEncoding) > 0 || r.ProtoMinor == 0)
 }
 
 func (l Limits) check(r *http.Request) *apierr.Error {

@@ -86,3 +86,39 @@ func TestHardLimit(t *testing.T) {
 		t.Errorf("status %d", res.StatusCode)
 	}
 }
+
+// What comes behind a request whose end a proxy in front may see elsewhere is not taken for the next one, whatever the answer is.
+func TestNothingIsReadBehindAnUnclearEnd(t *testing.T) {
+	asked := make(chan string, 100)
+	srv := plain(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.URL.Path
+		if r.URL.Path == "/panic" {
+			panic("of the test")
+		}
+		_, _ = io.Copy(io.Discard, r.Body)
+	}), edge.Recover(discard(), apierr.Verbose), edge.Limit(edge.Limits{URLBytes: 100}, apierr.Verbose))
+	const smuggled = "0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
+	for _, path := range []string{"/", "/panic", "/" + strings.Repeat("x", 100)} {
+		for name, head := range map[string]string{
+			"length and chunks":            " HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+			"chunks of 1.0":                " HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n",
+			"length and chunks of 1.0":     " HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+			"no encoding that can be seen": " HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\n",
+		} {
+			c := srv.dial(t)
+			c.send(t, "POST "+path+head+smuggled)
+			if res, body := c.receive(); res == nil || !res.Close {
+				t.Errorf("%.10s, %s: %v %s", path, name, res, body)
+			}
+			if res, body := c.receive(); res != nil {
+				t.Errorf("%.10s, %s: then %v %s", path, name, res, body)
+			}
+		}
+	}
+	close(asked)
+	for path := range asked {
+		if path == "/smuggled" {
+			t.Error("the smuggled request was answered")
+		}
+	}
+}

@@ -16,6 +16,7 @@ func (s *Server) serve(c *conn, h http.Handler, w http.ResponseWriter, r *http.R
 	c.begin()
 	defer c.end()
 	if r.ContentLength != 0 {
+		r = r.WithContext(r.Context()) // a copy: net/http looks at the body of its own to see what is left of it before it answers
 		body := &pacedBody{ReadCloser: r.Body, control: http.NewResponseController(w), window: s.options.BodyWindow, left: s.options.BodyWindow, set: c.set}
 		r.Body = body
 		defer body.finish()
@@ -132,7 +133,9 @@ func (s *Server) countReset(c *conn, r *http.Request) {
 		return
 	}
 	if resets := c.resets.Add(1); resets >= resetsAllowed && 2*resets > requests {
-		c.set.reset.Add(1)
+		if !c.cut.Swap(true) { // all that were under way end by it
+			c.set.reset.Add(1)
+		}
 		_ = c.Close()
 	}
 }

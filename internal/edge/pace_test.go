@@ -110,6 +110,18 @@ func TestBodyThatNeverComes(t *testing.T) {
 	}
 }
 
+// Who is refused before the body was read is told so at once, and not when the body has come or is late.
+func TestRefusalDoesNotWaitForTheBody(t *testing.T) {
+	srv := serve(t, edge.ServerOptions{BodyWindow: time.Hour}, func(*edge.Server) http.Handler { return http.NotFoundHandler() })
+	for _, head := range []string{"Content-Length: 100000000", "Content-Length: 100000000\r\nExpect: 100-continue", "Content-Length: 10\r\nExpect: 100-continue"} {
+		c := srv.dial(t)
+		c.send(t, "POST / HTTP/1.1\r\nHost: x\r\n"+head+"\r\n\r\n")
+		if res, body := c.receive(); res == nil || res.StatusCode != 404 || !res.Close {
+			t.Errorf("%s: %v %s", head, res, body)
+		}
+	}
+}
+
 func TestAnswersThatNobodyTakes(t *testing.T) {
 	big := make([]byte, 64<<20)
 	ended := make(chan error, 1)

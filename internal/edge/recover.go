@@ -39,10 +39,10 @@ func Recover(log *slog.Logger, v apierr.Verbosity) Middleware {
 }
 
 // dropAnswer removes what the handler said of the answer it did not give. Browsers still
-// need the CORS headers to show the error to their script.
+// need the CORS headers to show the error to their script, and a connection that is to end still is.
 func dropAnswer(h http.Header) {
 	for name := range h {
-		if name != requestIDHeader && !strings.HasPrefix(name, "Access-Control-") {
+		if name != requestIDHeader && name != "Connection" && !strings.HasPrefix(name, "Access-Control-") {
 			delete(h, name)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 type KneeOptions struct {
 	// Start is the first rate, in requests a second. Default 100.
 	Start float64
-	// Most is a rate above which nobody wants to know. Default none.
+	// Most is a rate above which nobody wants to know. Default MostRate.
 	Most float64
 	// Step is how long each rate is measured, after a warm-up of a fifth of it. Default 5 s.
 	Step time.Duration
@@ -72,7 +72,7 @@ func FindKnee(ctx context.Context, l Load, slo SLO, o KneeOptions) (*Knee, error
 
 func (o KneeOptions) withDefaults() KneeOptions {
 	o.Start = cmp.Or(o.Start, 100)
-	o.Most = cmp.Or(o.Most, math.Inf(1))
+	o.Most = min(cmp.Or(o.Most, MostRate), MostRate)
 	o.Step = cmp.Or(o.Step, 5*time.Second)
 	o.Pause = cmp.Or(o.Pause, time.Second)
 	o.Precision = cmp.Or(o.Precision, 0.05)

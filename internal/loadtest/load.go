@@ -55,12 +55,17 @@ type Phase struct {
 	Duration time.Duration
 	// From and To are the rates at its beginning and at its end, in requests a second. It goes from one to the other in a
 	// straight line, or if there are Steps, in so many of equal length, From being the first one's rate and To the last one's.
+	// At most MostRate each.
 	// Both 0: as many requests as Load.Connections can, one after the other on each (a closed loop).
 	From, To float64
 	Steps    int
 	// WarmUp leaves the phase out of the totals.
 	WarmUp bool
 }
+
+// MostRate is the highest rate of a phase, in requests a second. It is more than one machine can send: a pacer that could not even
+// count what is due would go on for long after the phase.
+const MostRate = 1_000_000
 
 // Arrivals is how requests are spaced.
 type Arrivals int

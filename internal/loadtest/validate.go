@@ -3,7 +3,6 @@ package loadtest
 import (
 	"errors"
 	"fmt"
-	"math"
 	"time"
 )
 
@@ -44,7 +43,7 @@ func (p Phase) validate(field string) error {
 	case p.Duration <= 0:
 		return wrong(field+".Duration", "is %v: give it more than 0", p.Duration)
 	case !isRate(p.From) || !isRate(p.To):
-		return wrong(field+".From, To", "are %v and %v: give rates of 0 or more requests a second", p.From, p.To)
+		return wrong(field+".From, To", "are %v and %v: give rates from 0 to %d requests a second", p.From, p.To, MostRate)
 	case p.Steps < 0 || p.Steps == 1 && p.From != p.To:
 		return wrong(field+".Steps", "is %d: give 2 or more, the first being From and the last To, or 0 for a straight line", p.Steps)
 	case p.Steps > 0 && p.Closed():
@@ -79,7 +78,7 @@ func (l *Load) validateSource() error {
 }
 
 // isRate refuses NaN, too.
-func isRate(r float64) bool { return r >= 0 && !math.IsInf(r, 1) }
+func isRate(r float64) bool { return r >= 0 && r <= MostRate }
 
 // withDefaults is a copy.
 func (l Load) withDefaults() Load {

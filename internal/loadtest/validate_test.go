@@ -15,14 +15,14 @@ func TestValidate(t *testing.T) {
 	}
 	bad := loadtest.Load{
 		Target: at(t, "ftp://localhost"), Source: &source{}, Connections: -1, MaxConnections: -1, Timeout: -1, Protocol: 7, Arrivals: 7,
-		Phases: []loadtest.Phase{{}, {Name: "ramp", Duration: 1, From: -1}, {Duration: 1, From: 1, To: 2, Steps: 1}, {Duration: 1, Steps: 3}},
+		Phases: []loadtest.Phase{{}, {Name: "ramp", Duration: 1, From: -1}, {Duration: 1, From: 1, To: 2, Steps: 1}, {Duration: 1, Steps: 3}, {Duration: 1, From: 1, To: 1e12}},
 	}
 	_, err := loadtest.Run(t.Context(), bad)
 	if err == nil {
 		t.Fatal("taken")
 	}
 	for _, want := range []string{
-		"Target: ", "Source: ", "Phases[0].Duration", "Phases[1] (ramp).From", "Phases[2].Steps", "Phases[3].Steps",
+		"Target: ", "Source: ", "Phases[0].Duration", "Phases[1] (ramp).From", "Phases[2].Steps", "Phases[3].Steps", "Phases[4].From",
 		"\nConnections: ", "MaxConnections: ", "Timeout: ", "Protocol: ", "Arrivals: ",
 	} {
 		if !strings.Contains(err.Error(), want) {

@@ -2,12 +2,12 @@ package scenario
 
 import (
 	"fmt"
-	"math"
 	"mime"
 	"net/url"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/slipstream-go/slipstream/internal/loadtest"
 	"github.com/slipstream-go/slipstream/internal/nearest"
 )
 
@@ -173,7 +173,7 @@ func (c *checker) phases() {
 	}
 }
 
-func isRate(r float64) bool { return r >= 0 && !math.IsInf(r, 1) }
+func isRate(r float64) bool { return r >= 0 && r <= loadtest.MostRate }
 
 // request checks one; prefix is its path with a dot.
 func (c *checker) request(prefix string, r *Request) {

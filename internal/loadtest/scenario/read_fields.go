@@ -72,7 +72,7 @@ func setRate(p *loadtest.Phase, s string) (remedy string) {
 	p.From, err1 = strconv.ParseFloat(from, 64)
 	p.To, err2 = strconv.ParseFloat(to, 64)
 	if err1 != nil || err2 != nil || !isRate(p.From) || !isRate(p.To) || p.From+p.To == 0 {
-		return "write requests a second, such as 100 or 0.5, or 100..500 for a rate that changes"
+		return "write requests a second, such as 100 or 0.5, or 100..500 for a rate that changes, up to 1000000"
 	}
 	return ""
 }

@@ -70,7 +70,7 @@ func TestOfURLRefuses(t *testing.T) {
 		{"http://me:s3cret@local host/", scenario.Options{}, "target: is not a URL; write one such as http://127.0.0.1:3000"},
 		{"http://localhost#a", scenario.Options{}, "path: does not begin with /; write one such as /orders?id=eq.1\npath: a # begins what is not sent; write %23 for one that is"},
 		{"http://localhost/${oder}", scenario.Options{Variables: []string{"order: {range: [1, 2]}"}}, "path: there is no variable oder; did you mean order?"},
-		{"http://localhost/", scenario.Options{Rate: "many"}, `rate: "many" is not possible; write requests a second, such as 100 or 0.5, or 100..500 for a rate that changes`},
+		{"http://localhost/", scenario.Options{Rate: "many"}, `rate: "many" is not possible; write requests a second, such as 100 or 0.5, or 100..500 for a rate that changes, up to 1000000`},
 		{"http://localhost/", scenario.Options{Rate: "5", Connections: 5}, "connections: does not go with a rate; remove one of the two (max-connections bounds those of all phases)"},
 		{"http://localhost/", scenario.Options{Status: []string{"ok"}}, `status: "ok" is not possible; write a status such as 200, or a class such as 2xx`},
 		{"http://localhost/", scenario.Options{Headers: []string{"s3cret"}}, "a header has no colon; write it as 'Name: value'"},
