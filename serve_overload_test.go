@@ -278,6 +278,10 @@ func TestEffectiveLimits(t *testing.T) {
 			t.Errorf("%q is missing:\n%s", want, said)
 		}
 	}
+	c.DBPool = 3
+	if said := c.EffectiveLimits()[0]; !strings.Contains(said, "up to 3 requests") || !strings.Contains(said, "takes a db-pool of 4") {
+		t.Error(said)
+	}
 	c.DisableOverloadProtection = true
 	if said := c.EffectiveLimits()[0]; !strings.Contains(said, "in the order in which they come; they wait for 10s") {
 		t.Error(said)
