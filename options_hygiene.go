@@ -34,7 +34,8 @@ func hygieneOptions() []option {
 			name: "memory-guard", own: true, defaultText: "true",
 			bind: func(c *Config) value { return (*disabled)(&c.DisableMemoryGuard) },
 			doc: "Watch the memory of the process against the limit of its cgroup (of its container), or else GOMEMLIMIT. From 92 % on, waiting connections are closed and memory is " +
-				"given back; from 97 % on, requests are answered with 503. Without a limit there is nothing to watch.",
+				"given back; from 95 % on, requests of the tiers sheddable and background are answered with 503, and what `degrade` names for levels 1 and 2 is off; from 97 % on, " +
+				"all requests are answered with 503. Without a limit there is nothing to watch.",
 		},
 	}
 }

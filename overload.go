@@ -3,6 +3,7 @@ package slipstream
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -47,11 +48,18 @@ func (c Config) EffectiveLimits() []string {
 	database := fmt.Sprintf("the database does up to %d requests at a time, in the order in which they come; they wait for %v at most", c.DBPool, c.DBPoolAcquisitionTimeout)
 	if !c.DisableOverloadProtection {
 		var shares []string
+		sum := 0
 		for _, class := range rest.Classes() {
-			shares = append(shares, fmt.Sprintf("%s %d", class.Name, max(1, int(class.Share*float64(c.DBPool)+0.001))))
+			share := max(1, int(class.Share*float64(c.DBPool)+0.001))
+			sum += share
+			shares = append(shares, fmt.Sprintf("%s %d", class.Name, share))
 		}
-		database = fmt.Sprintf("the database does up to %d requests at a time, fewer when it gets slow; what others leave may be borrowed, and at least there are for %s",
-			c.DBPool, strings.Join(shares, ", "))
+		database = fmt.Sprintf("the database does up to %d requests at a time, fewer when it gets slow; ", c.DBPool)
+		if sum > c.DBPool {
+			database += "that is too few for reads, writes, rpc and own routes to have a share each, which takes a db-pool of " + strconv.Itoa(len(shares))
+		} else {
+			database += "what others leave may be borrowed, and of these there are at least for " + strings.Join(shares, ", ")
+		}
 	}
 	deadline := "requests may take as long as they like; request-timeout bounds them"
 	if c.RequestTimeout > 0 {

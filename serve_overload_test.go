@@ -28,6 +28,12 @@ func priorities(c *slipstream.Config) {
 // overload has many more clients ask for a path than can be served, until f returns. It gives what they got, by code.
 func (s *site) overload(path string, f func(refused func() int)) map[string]int {
 	s.t.Helper()
+	return s.overloadBy(func() (answer, error) { return s.try("GET", path) }, f)
+}
+
+// overloadBy is overload by requests of any kind.
+func (s *site) overloadBy(send func() (answer, error), f func(refused func() int)) map[string]int {
+	s.t.Helper()
 	const clients = 60
 	var mu sync.Mutex
 	got := map[string]int{}
@@ -36,9 +42,11 @@ func (s *site) overload(path string, f func(refused func() int)) map[string]int 
 	for range clients {
 		all.Go(func() {
 			for !over.Load() {
-				a, err := s.try("GET", path)
+				a, err := send()
 				if err != nil {
-					s.t.Error(err)
+					if !over.Load() { // else the test has ended, and the server with it
+						s.t.Error(err)
+					}
 					return
 				}
 				code := strconv.Itoa(a.StatusCode)
@@ -52,6 +60,7 @@ func (s *site) overload(path string, f func(refused func() int)) map[string]int 
 			}
 		})
 	}
+	defer over.Store(true) // where f ends the test
 	f(func() int {
 		mu.Lock()
 		defer mu.Unlock()
@@ -147,6 +156,37 @@ func TestDegradation(t *testing.T) {
 	eventually(t, "calls are back", func() bool { return s.get("/rpc/deep").StatusCode == 200 })
 }
 
+// A batch is no way to make more of a request: it is as important as the least important of its operations.
+func TestBatchesUnderOverload(t *testing.T) {
+	s := serve(t, overloadTables, priorities, func(c *slipstream.Config) {
+		c.Priorities["rpc/deep"] = "sheddable"
+		c.Degrade = map[string]string{"rpc-sheddable": "1"}
+	})
+	batch := func(operations string) (answer, error) {
+		return s.tryWrite("POST", "/", `{"operations": [`+operations+`]}`, "Content-Type: application/vnd.slipstream.batch+json")
+	}
+	const call = `{"method": "POST", "path": "/rpc/deep"}`
+	if a, err := batch(call); err != nil || a.StatusCode != 200 {
+		t.Fatalf("%v %d %s", err, a.StatusCode, a.body)
+	}
+	got := s.overloadBy(func() (answer, error) { return batch(`{"method": "GET", "path": "/work"}`) }, func(refused func() int) {
+		eventually(t, "batches are refused", func() bool { return refused() > 50 })
+		_, metrics := s.admin("/metrics")
+		for line := range strings.Lines(metrics) {
+			if strings.HasPrefix(line, "slipstream_shed_total{") && strings.Contains(line, `tier="default"`) && !strings.HasSuffix(line, " 0\n") {
+				t.Errorf("background work of batches is refused as that of another tier: %s", line)
+			}
+		}
+		eventually(t, "calls are off in batches, too", func() bool {
+			a, err := batch(call)
+			return err == nil && a.StatusCode == 503 && strings.Contains(a.body, "SLIP201")
+		})
+	})
+	if got["200"] == 0 {
+		t.Errorf("answers: %v", got)
+	}
+}
+
 func TestTimeForARequest(t *testing.T) {
 	s := serve(t, overloadTables, func(c *slipstream.Config) { c.RequestTimeout = 300 * time.Millisecond })
 	noMore := func() bool {
@@ -158,10 +198,18 @@ func TestTimeForARequest(t *testing.T) {
 		t.Error(a.body)
 	}
 	eventually(t, "the statement has ended", noMore)
-	s.get("/item?limit=1", "Prefer: wait=20, handling=strict").check(t, 200, `[{"id":1}]`, "Preference-Applied: handling=strict, wait=20")
 	s.get("/item?limit=1", "Prefer: wait=0, handling=strict").check(t, 400, "*")
+	for _, kind := range []string{"true", "false"} {
+		a := s.write("POST", "/", `{"transaction": `+kind+`, "operations": [`+strings.Repeat(`{"method": "GET", "path": "/rpc/nap?s=0.1"},`, 49)+`{"method": "GET", "path": "/item"}]}`,
+			"Content-Type: application/vnd.slipstream.batch+json")
+		if !strings.Contains(a.body, "SLIP222") || kind == "true" && a.StatusCode != 504 {
+			t.Errorf("a batch of five seconds, as a transaction: %s: %d %s", kind, a.StatusCode, a.body)
+		}
+	}
+	eventually(t, "the batch has ended", noMore)
 
 	patient := serve(t, overloadTables)
+	patient.get("/item?limit=1", "Prefer: wait=20, handling=strict").check(t, 200, `[{"id":1}]`, "Preference-Applied: handling=strict, wait=20")
 	patient.get("/rpc/nap?s=600", "Prefer: wait=1").check(t, 504, "*")
 }
 
@@ -229,6 +277,10 @@ func TestEffectiveLimits(t *testing.T) {
 		if !strings.Contains(said, want) {
 			t.Errorf("%q is missing:\n%s", want, said)
 		}
+	}
+	c.DBPool = 3
+	if said := c.EffectiveLimits()[0]; !strings.Contains(said, "up to 3 requests") || !strings.Contains(said, "takes a db-pool of 4") {
+		t.Error(said)
 	}
 	c.DisableOverloadProtection = true
 	if said := c.EffectiveLimits()[0]; !strings.Contains(said, "in the order in which they come; they wait for 10s") {

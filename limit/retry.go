@@ -85,7 +85,7 @@ func (b *RetryBudget) Request() {
 
 // Retry reports whether a request that was tried so many times may be tried again, and takes that out of the budget.
 func (b *RetryBudget) Retry(tries int) bool {
-	if tries < b.options.Tries && (b.take() || b.drip()) {
+	if tries < b.options.Tries && (b.take(0) || b.drip()) {
 		b.spent.Add(1)
 		return true
 	}
@@ -93,18 +93,20 @@ func (b *RetryBudget) Retry(tries int) bool {
 	return false
 }
 
-// Sent counts the retries that a client says it has made itself, such as those of supabase-js in X-Retry-Count. They have
-// come already, so nothing is refused; there is less left for others.
+// Sent counts requests that are, as their client says, retries of its own, such as those of supabase-js with X-Retry-Count. They
+// have come already, so nothing is refused; there is less left for others. Half of Burst stays: nobody can take from others all
+// their retries by what he says.
 func (b *RetryBudget) Sent(retries int) {
 	for range min(retries, b.options.Tries) {
-		b.take()
+		b.take(b.most() / 2)
 	}
 }
 
-func (b *RetryBudget) take() bool {
+// take leaves at least so much.
+func (b *RetryBudget) take(least int64) bool {
 	for {
 		saved := b.saved.Load()
-		if saved < b.price {
+		if saved-b.price < least {
 			return false
 		}
 		if b.saved.CompareAndSwap(saved, saved-b.price) {

@@ -57,9 +57,14 @@ func TestRetriesOfClientsCount(t *testing.T) {
 		if left := b.Stats().Left; left != 3 {
 			t.Errorf("%v left", left)
 		}
-		b.Sent(1 << 30) // whatever a client says
-		if left := b.Stats().Left; left != 0 {
+		for range 10 { // whatever a client says, half is left to others
+			b.Sent(1 << 30)
+		}
+		if left := b.Stats().Left; left != 3 {
 			t.Errorf("%v left", left)
+		}
+		if !b.Retry(1) || !b.Retry(1) || !b.Retry(1) || b.Stats().Left != 0 {
+			t.Errorf("%+v", b.Stats())
 		}
 	})
 }

@@ -32,7 +32,8 @@ func (s *settings) lower(name string, to time.Duration, afresh bool) {
 		s.unset(name)
 	}
 	start := len(s.values)
-	s.values = strconv.AppendInt(s.values, max(1, to.Milliseconds()), 10) // 0 would be no bound
+	// Rounded up: a timeout that came before the deadline would not be told as that, see late. 0 would be no bound.
+	s.values = strconv.AppendInt(s.values, max(1, (to+time.Millisecond-1).Milliseconds()), 10)
 	n := strconv.Itoa(len(s.args) + 1)
 	s.args = append(s.args, s.values[start:len(s.values):len(s.values)])
 	s.sql = append(s.sql, ", pg_catalog.set_config('"...)

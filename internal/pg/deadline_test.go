@@ -74,6 +74,20 @@ func TestADeadlineOnlyLowersTimeouts(t *testing.T) {
 	}
 }
 
+// The server's timeout never comes before what is taken for the deadline's doing.
+func TestADeadlineIsToldAsOne(t *testing.T) {
+	w := newWorld(t)
+	db := run(t, pg.Options{DSN: w.dsn, MaxConns: 1})
+	shown(t, db, as(w.ann))
+	for n := range 30 {
+		tx := as(w.ann)
+		tx.Deadline = time.Now().Add(100*time.Millisecond + time.Duration(n*37)*time.Microsecond)
+		if err := db.Read(t.Context(), tx, []pg.Statement{statement("select pg_sleep(60)")}, &got{}); !errors.Is(err, pg.ErrDeadline) {
+			t.Fatalf("try %d: %v", n, err)
+		}
+	}
+}
+
 // What another one ends is not the deadline's doing.
 func TestWhatIsNoDeadline(t *testing.T) {
 	w := newWorld(t)

@@ -61,7 +61,7 @@ func New(o Options) (*Rules, error) {
 			r.exact[one.path] = append(r.exact[one.path], one)
 		}
 	}
-	// Those with a method come before those without.
+	// Those with a method come before those without, and HEAD before GET.
 	for _, rules := range r.exact {
 		slices.SortFunc(rules, func(a, b rule) int { return cmp.Compare(b.method, a.method) })
 	}
@@ -118,16 +118,21 @@ func (r *Rules) tier(req *http.Request, c *auth.Caller) limit.Tier {
 
 func (r *Rules) route(method, path string) (limit.Tier, bool) {
 	for _, one := range r.exact[path] {
-		if one.method == "" || one.method == method {
+		if one.is(method) {
 			return one.tier, true
 		}
 	}
 	for _, one := range r.prefixes {
-		if (one.method == "" || one.method == method) && strings.HasPrefix(path, one.path) {
+		if one.is(method) && strings.HasPrefix(path, one.path) {
 			return one.tier, true
 		}
 	}
 	return 0, false
+}
+
+// is tells whether the rule is about a method. A HEAD is the work of the GET, so a rule for that holds for it, too.
+func (r *rule) is(method string) bool {
+	return r.method == "" || r.method == method || r.method == http.MethodGet && method == http.MethodHead
 }
 
 // claimed is what the token says, if it says something that can be understood.

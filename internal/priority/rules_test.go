@@ -18,6 +18,7 @@ func rules(t *testing.T) *priority.Rules {
 	t.Helper()
 	r, err := priority.New(priority.Options{Claim: "tier", Routes: map[string]string{
 		"orders": "critical", "GET orders": "sheddable", "rpc/*": "sheddable", "POST rpc/*": "default", "rpc/pay": "critical", "/logs": "background",
+		"GET both": "critical", "HEAD both": "background", "GET m*": "background", "m*": "critical",
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -42,6 +43,10 @@ func TestTiers(t *testing.T) {
 	}{
 		{"POST", "/orders?id=eq.1", "", "", limit.Critical},
 		{"GET", "/orders", "", "", limit.Sheddable},
+		{"HEAD", "/orders", "", "", limit.Sheddable}, // it is as much work as a GET
+		{"HEAD", "/both", "", "", limit.Background},
+		{"GET", "/both", "", "", limit.Critical},
+		{"HEAD", "/many", "", "", limit.Background},
 		{"GET", "/orders2", "", "", limit.Default},
 		{"GET", "/rpc/report", "", "", limit.Sheddable},
 		{"POST", "/rpc/report", "", "", limit.Default},

@@ -39,14 +39,17 @@ func classOf(r *http.Request) int {
 	return ClassWrite
 }
 
-// admit says how important a request is, and refuses it before anything else is done for it, where it would be refused anyway.
-func (h *Handler) admit(r *http.Request, caller *auth.Caller) (ask limit.Ask, err error) {
-	ask = h.ask(r, caller, classOf(r))
-	if times := r.Header.Get("X-Retry-Count"); times != "" { // as supabase-js says how often it has tried
+// noteRetry counts a request that is a retry of its client's own, as supabase-js says by the number that it has.
+func (h *Handler) noteRetry(r *http.Request) {
+	if times := r.Header.Get("X-Retry-Count"); times != "" {
 		if n, err := strconv.Atoi(times); err == nil && n > 0 {
-			h.db.Retries().Sent(min(n, mostRetries))
+			h.db.Retries().Sent(1)
 		}
 	}
+}
+
+// admit refuses a request before anything else is done for it, where it would be refused anyway.
+func (h *Handler) admit(ask limit.Ask) (limit.Ask, error) {
 	if h.options.Level != nil && ask.Priority.Tier > limit.Background-limit.Tier(h.options.Level()) {
 		return ask, errMemory()
 	}
@@ -57,6 +60,7 @@ func (h *Handler) admit(r *http.Request, caller *auth.Caller) (ask limit.Ask, er
 	return ask, h.db.Limiter().Refuse(ask)
 }
 
+// ask says how important a request is.
 func (h *Handler) ask(r *http.Request, caller *auth.Caller, class int) limit.Ask {
 	ask := limit.Ask{Class: class, Priority: limit.Priority{Tier: limit.Default}}
 	if h.options.Priority != nil {
@@ -64,9 +68,6 @@ func (h *Handler) ask(r *http.Request, caller *auth.Caller, class int) limit.Ask
 	}
 	return ask
 }
-
-// mostRetries is how many retries a client is believed to have made.
-const mostRetries = 3
 
 func errMemory() error {
 	return &apierr.Error{

@@ -84,18 +84,26 @@ func (h *Handler) batch(w http.ResponseWriter, r *http.Request) error {
 	if err := h.refuseKey(r); err != nil {
 		return err
 	}
-	ask, err := h.admit(r, caller)
-	if err != nil {
-		return err
+	if most := h.options.Timeout; most > 0 { // of all operations together
+		ctx, stop := context.WithTimeout(r.Context(), most)
+		defer stop()
+		r = r.WithContext(ctx)
 	}
 	b, err := h.readBatch(w, r, &room)
 	if err != nil {
 		return err
 	}
+	together := b.Transaction == nil || *b.Transaction
 	requests := make([]*http.Request, len(b.Operations))
 	for i := range b.Operations {
 		if requests[i], err = b.Operations[i].request(r); err != nil {
 			return inOperation(i, err)
+		}
+	}
+	var ask limit.Ask
+	if together { // else each is let in by itself
+		if ask, err = h.admit(h.askFor(r, caller, requests)); err != nil {
+			return err
 		}
 	}
 	if h.options.AdmitBatch != nil {
@@ -104,7 +112,7 @@ func (h *Handler) batch(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	status, results := http.StatusOK, make([]result, len(requests))
-	if b.Transaction == nil || *b.Transaction {
+	if together {
 		status, err = h.together(r.Context(), ask, requests, results)
 	} else {
 		h.oneByOne(requests, results)
@@ -113,6 +121,15 @@ func (h *Handler) batch(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return writeResults(w, status, results)
+}
+
+// askFor makes a batch as important as the least important of its operations: else it would be how clients make more of them.
+func (h *Handler) askFor(whole *http.Request, caller *auth.Caller, operations []*http.Request) limit.Ask {
+	ask := h.ask(whole, caller, ClassWrite)
+	for _, r := range operations {
+		ask.Priority.Tier = max(ask.Priority.Tier, h.ask(r, caller, ClassWrite).Priority.Tier)
+	}
+	return ask
 }
 
 func (h *Handler) readBatch(w http.ResponseWriter, r *http.Request, room *limit.Held) (*batch, error) {

@@ -156,6 +156,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serve returns an error only as long as nothing of the answer was written and no header of it set.
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
+	h.noteRetry(r)
 	if isBatch(r) {
 		return h.batch(w, r)
 	}
@@ -176,10 +177,10 @@ func (h *Handler) serveOn(db runner, held bool, w http.ResponseWriter, r *http.R
 	if caller == nil {
 		return errNoCaller
 	}
-	var ask limit.Ask
+	ask := h.ask(r, caller, classOf(r))
 	if db == runner(h.db) { // else the batch was let in as a whole
 		var err error
-		if ask, err = h.admit(r, caller); err != nil {
+		if ask, err = h.admit(ask); err != nil {
 			return err
 		}
 	}
