@@ -37,7 +37,7 @@ type CacheStatus struct {
 	Evicted     uint64 `json:"evicted"`
 	// Shared is what comes and goes by the Redis that instances share; nil without one.
 	Shared *CacheSharing `json:"shared,omitempty"`
-	// LagMilliseconds is how long ago the present state was certain; -1 if it is not.
+	// LagMilliseconds is how long ago the present state was certain; -1 if it is not, or if nobody has asked for it lately.
 	LagMilliseconds int64 `json:"lagMilliseconds"`
 	// Standbys are those of db-replicas.
 	Standbys []StandbyStatus `json:"standbys,omitempty"`
@@ -70,7 +70,7 @@ func (s *Server) CacheStatus() CacheStatus {
 		Mode: string(mode), Hint: mode.Hint(), Entries: st.Entries, Bytes: st.Bytes, Hits: st.Hits, Misses: map[string]uint64{}, Stored: st.Stored,
 		Rejected: map[string]uint64{}, Invalidated: st.Invalidated, Evicted: st.Evicted, LagMilliseconds: -1,
 	}
-	if st.Lease >= 0 {
+	if st.Lease >= 0 && !k.resting(st) {
 		out.LagMilliseconds = st.Lease.Milliseconds()
 	}
 	for m, n := range st.Misses {

@@ -192,11 +192,7 @@ func (k *caching) setProblem(reason string) {
 
 // active lets heartbeats rest while nobody uses the cache.
 func (k *caching) active() bool {
-	s := k.cache.Stats()
-	used := s.Hits
-	for _, n := range s.Misses {
-		used += n
-	}
+	used := lookups(k.cache.Stats())
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if used != k.used {
@@ -204,6 +200,23 @@ func (k *caching) active() bool {
 	}
 	k.idle++
 	return k.idle <= idleBeats
+}
+
+// resting reports whether heartbeats rest, as nobody has used the cache: then what was certain last says nothing of how far the feed
+// is behind.
+func (k *caching) resting(s cache.Stats) bool {
+	used := lookups(s)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return used == k.used && k.idle > idleBeats
+}
+
+func lookups(s cache.Stats) uint64 {
+	n := s.Hits
+	for _, missed := range s.Misses {
+		n += missed
+	}
+	return n
 }
 
 // watched reports whether the feed is live and the cache is used.

@@ -2,6 +2,7 @@ package slipstream
 
 import (
 	"context"
+	"slices"
 
 	"github.com/slipstream-go/slipstream/internal/ratelimit"
 	"github.com/slipstream-go/slipstream/internal/redis"
@@ -37,14 +38,7 @@ func (s *Server) newLimiting(cfg Config) (l limiting, err error) {
 
 // limit makes the limits of a configuration, which go on from what those of the previous one have counted.
 func (s *Server) limit(cfg Config, previous *serving) *ratelimit.Limits {
-	trusted, _ := cfg.trustedProxies() // validated
-	o := ratelimit.Options{
-		Addresses: ratelimit.Addresses{Trusted: trusted, Header: cfg.ServerTrustedHeader, IPv6: cfg.LimitsIPv6Prefix},
-		Verbosity: cfg.verbosity(), Metrics: s.metrics,
-	}
-	for _, text := range cfg.ServerTrustedProxies {
-		o.Addresses.TrustSocket = o.Addresses.TrustSocket || text == trustedSocket
-	}
+	o := ratelimit.Options{Addresses: cfg.addresses(), Verbosity: cfg.verbosity(), Metrics: s.metrics}
 	for _, l := range cfg.Limits {
 		o.Policies = append(o.Policies, ratelimit.Policy{
 			Name: l.Name, Rate: l.rate(), By: l.By, Routes: l.Routes, Methods: l.Methods, Roles: l.Roles, Cost: l.Cost,
@@ -56,6 +50,15 @@ func (s *Server) limit(cfg Config, previous *serving) *ratelimit.Limits {
 		before = previous.limits
 	}
 	return ratelimit.New(o, s.limiting.quotas, before)
+}
+
+// addresses says where requests come from, behind proxies that are trusted.
+func (c Config) addresses() ratelimit.Addresses {
+	trusted, _ := c.trustedProxies() // validated
+	return ratelimit.Addresses{
+		Trusted: trusted, TrustSocket: slices.Contains(c.ServerTrustedProxies, trustedSocket),
+		Header: c.ServerTrustedHeader, IPv6: c.LimitsIPv6Prefix,
+	}
 }
 
 // countInstances has this instance counted among those that share, while it has limits.

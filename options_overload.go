@@ -17,7 +17,7 @@ func overloadOptions() []option {
 			name: "priorities", own: true, defaultNote: "none", reloadable: true,
 			bind: func(c *Config) value { return mapping{&c.Priorities, "tiers by route", checkPriority} },
 			doc: "How important requests are: a mapping from a path, such as `orders` or `rpc/pay`, to `critical`, `default`, `sheddable` or `background`. A path may end in `*`, " +
-				"and have a method before it: `POST orders`. The longest one that fits counts, and of equal ones that with a method. While the database has more to do than it " +
+				"and have a method before it: `POST orders`; `GET` is `HEAD`, too. The longest one that fits counts, and of equal ones that with a method. While the database has more to do than it " +
 				"can, background work is refused first, and critical requests last. All that is not named is `default`. A client can make its own requests less important by " +
 				"`Priority: u=5` (RFC 9218; 6 and 7 are background work), never more. In flags, variables and PostgREST's file format it is the same mapping as JSON.",
 		},
@@ -30,7 +30,8 @@ func overloadOptions() []option {
 			name: "tenant-claim", own: true, defaultText: "sub", reloadable: true,
 			bind: func(c *Config) value { return (*text)(&c.TenantClaim) },
 			doc: "Claim of the token that tells whose requests belong together. While others wait, nobody has more than half of the database's time; and under overload all of " +
-				"somebody's requests are served or refused for up to an hour, rather than some of everybody's.",
+				"somebody's requests are served or refused for up to an hour, rather than some of everybody's. Tokens without the claim count together by their role; requests " +
+				"without a token by their address, and of those nobody is kept to half. Behind a proxy they all have one address, unless it is one of `server-trusted-proxies`.",
 		},
 		{
 			name: "request-timeout", own: true, defaultNote: "none", reloadable: true,

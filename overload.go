@@ -25,7 +25,12 @@ func (s *Server) memoryLevel() int {
 
 // overload says how the data API deals with more requests than can be served.
 func (c Config) overload(s *Server, o *rest.Options) error {
-	rules, err := priority.New(priority.Options{Routes: c.Priorities, Claim: c.PriorityClaim, Tenant: c.TenantClaim})
+	from := priority.Options{Routes: c.Priorities, Claim: c.PriorityClaim, Tenant: c.TenantClaim}
+	if len(c.ServerTrustedProxies) > 0 {
+		addresses := c.addresses()
+		from.Address = addresses.Of
+	}
+	rules, err := priority.New(from)
 	if err != nil {
 		return fmt.Errorf("priorities: %w", err)
 	}

@@ -105,6 +105,18 @@ func TestCacheStatusOverAdmin(t *testing.T) {
 	}
 }
 
+// Heartbeats rest while nobody uses the cache. What was certain before them is no lag: an idle server would seem to fall behind for ever.
+func TestAnIdleCacheHasNoLag(t *testing.T) {
+	s := serveCached(t, cachedItems)
+	s.get("/item?id=eq.5")
+	eventually(t, "no lag", func() bool { return s.CacheStatus().LagMilliseconds < 0 })
+	if metrics := s.askAdmin("GET", "/metrics", "").body; !strings.Contains(metrics, "\nslipstream_cache_feed_lag_seconds NaN\n") {
+		t.Error("the metrics have a lag")
+	}
+	s.get("/item?id=eq.5")
+	eventually(t, "a lag", func() bool { return s.CacheStatus().LagMilliseconds >= 0 })
+}
+
 func TestCacheMetricsOfAServer(t *testing.T) {
 	s := serveCached(t, cachedItems)
 	s.hit("/item?id=eq.5")

@@ -20,7 +20,7 @@
 //
 // A RetryBudget says how often what has failed may be tried again, so that retries do not become the load.
 //
-// It does not measure time for others, and shares nothing between processes.
+// It does not measure how long work takes: who has a permit tells that. What processes share goes through QuotaOptions.Shared.
 //
-// It imports no package of this module. Imported by pg, rest, edge, gateway and the root package, and by Go programs.
+// It imports no package of this module. Imported by pg, replicas, rest, priority, ratelimit, redis and the root package, and by Go programs.
 package limit

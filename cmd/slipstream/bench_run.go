@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/slipstream-go/slipstream"
 	"github.com/slipstream-go/slipstream/internal/loadtest/report"
 )
 
@@ -61,7 +60,7 @@ func (f *benchFlags) measure(ctx context.Context, cmd *cobra.Command, what strin
 	if err != nil {
 		return r, err
 	}
-	r = report.Report{Tool: "slipstream " + slipstream.Version(), When: time.Now(), Machine: report.ThisMachine(), Scenario: about}
+	r = report.Report{Tool: "slipstream " + versionText(), When: time.Now(), Machine: report.ThisMachine(), Scenario: about}
 	view := newLiveView(cmd.ErrOrStderr())
 	defer view.clear()
 	if view != nil {

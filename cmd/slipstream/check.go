@@ -60,6 +60,7 @@ func checkOptions(c slipstream.Config) check.Options {
 		DSN: c.DBURI, Replicas: c.DBReplicas, Schemas: c.DBSchemas, AnonRole: c.DBAnonRole, Tokens: c.JWTSecret != "",
 		Pool: c.DBPool, StatementTimeout: c.DBStatementTimeout,
 		Cache: c.CacheMode != "off", CacheModes: feed.Modes(c.CacheMode), CachedFor: c.CachedFor, CacheDSN: cmp.Or(c.CacheDBURI, c.DBURI), PreRequest: undeclared,
+		Called: c.DBPreRequest, SearchPath: c.DBExtraSearchPath,
 		Limits: checkLimits(c), Overload: c.EffectiveLimits(),
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -43,6 +44,13 @@ func devCommand() *cobra.Command {
 		if scale <= 0 || scale > 1 {
 			return usagef("--scale is %v; give more than 0 and at most 1", scale)
 		}
+		if options.file != "" {
+			return usagef("slipstream dev reads no file, so --config does nothing; give the options as flags")
+		}
+		// Mistakes are told before the sample is made, which takes minutes. Address and secret are known only then.
+		if _, err := devConfig("postgresql://", strings.Repeat("x", 32), options.texts); err != nil {
+			return err
+		}
 		return dev(ctx, place, scale, options.texts, cmd.OutOrStdout())
 	}
 	return cmd
@@ -77,7 +85,7 @@ func dev(ctx context.Context, place devdb.Options, scale float64, flags map[stri
 	if err != nil {
 		return err
 	}
-	cfg, err := devConfig(cluster, secret, flags)
+	cfg, err := devConfig(cluster.DSNAs(shop.AuthenticatorRole, devDatabase), secret, flags)
 	if err != nil {
 		return err
 	}
@@ -93,9 +101,9 @@ func untilInterrupted(ctx context.Context, err error) error {
 }
 
 // devConfig serves the sample with everything switched on that helps to try things.
-func devConfig(cluster *devdb.Cluster, secret string, flags map[string][]string) (slipstream.Config, error) {
+func devConfig(uri, secret string, flags map[string][]string) (slipstream.Config, error) {
 	texts := map[string][]string{
-		"db-uri":                {cluster.DSNAs(shop.AuthenticatorRole, devDatabase)},
+		"db-uri":                {uri},
 		"db-schemas":            {shop.Schema},
 		"db-anon-role":          {shop.AnonRole},
 		"db-aggregates-enabled": {"true"},

@@ -95,10 +95,24 @@ func TestDevServesTheSampleAndKeepsIt(t *testing.T) {
 	stop()
 }
 
-func TestDevScale(t *testing.T) {
-	var stderr bytes.Buffer
-	if code := run(t.Context(), []string{"dev", "--scale", "2"}, io.Discard, &stderr); code != exitUsage || !strings.Contains(stderr.String(), "at most 1") {
-		t.Errorf("exit code %d: %s", code, stderr.String())
+// Mistakes are told before a database is started.
+func TestDevMistakes(t *testing.T) {
+	for _, c := range []struct {
+		flag, value, want string
+		code              int
+	}{
+		{"--scale", "2", "at most 1", exitUsage},
+		{"--config", "slipstream.yaml", "reads no file", exitUsage},
+		{"--db-pool", "many", "not a whole number", exitFailure},
+		{"--priorities", "{orders: vip}", "no tier", exitFailure},
+		{"--admin-server-port", "3000", "server-port too", exitFailure},
+	} {
+		data := filepath.Join(t.TempDir(), "data")
+		var stderr bytes.Buffer
+		code := run(t.Context(), []string{"dev", "--data", data, c.flag, c.value}, io.Discard, &stderr)
+		if _, err := os.Stat(data); code != c.code || !strings.Contains(stderr.String(), c.want) || err == nil {
+			t.Errorf("%s %s: exit code %d, %v: %s", c.flag, c.value, code, err, stderr.String())
+		}
 	}
 }
 

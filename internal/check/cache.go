@@ -70,8 +70,8 @@ func (i inspection) cacheMode(ctx context.Context) (feed.Mode, []feed.Problem, e
 	return "", first, nil
 }
 
-// cachedRelations sorts the exposed relations by how their answers are kept. published is nil where it is not known which
-// tables are.
+// cachedRelations sorts the exposed relations by how their answers are kept. mode is empty where nothing tells of changes;
+// published is nil where it is not known which tables are.
 func (i inspection) cachedRelations(ctx context.Context, mode feed.Mode, published map[uint32]feed.Table) error {
 	tx, err := i.db.Begin(ctx)
 	if err != nil {
@@ -86,7 +86,7 @@ func (i inspection) cachedRelations(ctx context.Context, mode feed.Mode, publish
 	not := map[string][]string{} // by reason
 	for name, r := range snapshot.Relations {
 		full := name.Schema + "." + name.Name
-		switch because := i.notKept(r, published); {
+		switch because := i.notKept(r, mode, published); {
 		case because != "" && r.Reach.Personal == "" && i.cachedFor(name) > 0:
 			limited = append(limited, full)
 		case because != "":
@@ -121,9 +121,9 @@ func (i inspection) cachedFor(n schema.Name) time.Duration {
 }
 
 // notKept says why answers of a relation are not kept, or nothing.
-func (i inspection) notKept(r *schema.Relation, published map[uint32]feed.Table) string {
+func (i inspection) notKept(r *schema.Relation, mode feed.Mode, published map[uint32]feed.Table) string {
 	switch {
-	case len(i.options.CacheModes) == 0 && r.Reach.Personal == "":
+	case mode == "" && r.Reach.Personal == "":
 		return "has no cache: ttl, and nothing tells of its changes"
 	case r.Reach.Opaque != "":
 		return r.Reach.Opaque

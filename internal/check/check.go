@@ -33,6 +33,10 @@ type Options struct {
 	// statement, or empty, as it is where what that looks at is declared.
 	CacheDSN   string
 	PreRequest string
+	// Called is the function that is called before every statement, declared or not, as [schema.]name, or empty. Without a schema
+	// it is looked for in Schemas and SearchPath.
+	Called     string
+	SearchPath []string
 	// StatementTimeout is the server's own bound; 0 is none.
 	StatementTimeout time.Duration
 	// Limits are the rate limits.
@@ -65,6 +69,7 @@ func Database(ctx context.Context, o Options) (Report, error) {
 		{"anonymous role", i.anonRole},
 		{"roles of tokens", i.tokenRoles},
 		{"schemas", i.schemas},
+		{"db-pre-request", i.preRequest},
 		{"statement timeout", i.statementTimeout},
 		{"connections", i.connections},
 		{"logical replication", i.replication},

@@ -236,3 +236,12 @@ func TestWriteJSON(t *testing.T) {
 		t.Errorf("serves: %t, %s", got.Serves, diff)
 	}
 }
+
+func TestPreRequest(t *testing.T) {
+	f := newFixture(t)
+	pgtest.Exec(t, f.dsn, "create function api.before(at int default 1) returns void language sql as ''; create function public.after(at int) returns void language sql as ''")
+	for called, want := range map[string]check.Status{"api.before": check.OK, "before": check.OK, "api.now": check.OK, "api.nothing": check.Fail, "public.before": check.Fail, "after": check.Fail} {
+		f.options.Called, f.options.SearchPath = called, []string{"public"}
+		wantFinding(t, run(t, f.options), "db-pre-request", want, called)
+	}
+}

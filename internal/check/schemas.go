@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -41,6 +42,34 @@ func (i inspection) schema(ctx context.Context, schema string) error {
 		i.report.add(Finding{name, Warn, "empty", "there is nothing to serve", "create tables, views or functions in it, or correct db-schemas"})
 	default:
 		i.report.ok(name, "%s", found)
+	}
+	return nil
+}
+
+// preRequest looks for the function that is called without arguments before every statement.
+func (i inspection) preRequest(ctx context.Context) error {
+	const name = "db-pre-request"
+	called := i.options.Called
+	if called == "" {
+		return nil
+	}
+	path := slices.Concat(i.options.Schemas, i.options.SearchPath, []string{"pg_catalog"})
+	function := called
+	if schema, rest, ok := strings.Cut(called, "."); ok {
+		path, function = []string{schema}, rest
+	}
+	var exists bool
+	err := i.row(ctx, `
+		select exists (select from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace
+		               where p.proname = $1 and n.nspname = any($2) and p.pronargs = p.pronargdefaults and p.prokind = 'f')`, []any{function, path}, &exists)
+	switch {
+	case err != nil:
+		return err
+	case !exists:
+		i.report.add(Finding{name, Fail, "there is no function " + called + "()", "every request fails",
+			"CREATE FUNCTION " + called + "(), in the schema that it is to be in, or correct db-pre-request"})
+	default:
+		i.report.ok(name, "%s", called)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"hash/maphash"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +21,7 @@ type Rules struct {
 	prefixes []rule            // the longest first
 	claim    string
 	tenant   string
+	address  func(*http.Request) netip.Addr
 	seed     maphash.Seed
 }
 
@@ -39,11 +41,14 @@ type Options struct {
 	Claim string
 	// Tenant is the claim that tells whose requests share a fate. Empty is sub.
 	Tenant string
+	// Address is where a request comes from that brings no token, not valid where that is not known: behind proxies, all
+	// would come from the same address else, and share a fate. Without it, and where it is not valid, it is the connection's.
+	Address func(*http.Request) netip.Addr
 }
 
 // New fails where a route or its tier cannot be understood.
 func New(o Options) (*Rules, error) {
-	r := &Rules{exact: map[string][]rule{}, claim: o.Claim, tenant: cmp.Or(o.Tenant, "sub"), seed: maphash.MakeSeed()}
+	r := &Rules{exact: map[string][]rule{}, claim: o.Claim, tenant: cmp.Or(o.Tenant, "sub"), address: o.Address, seed: maphash.MakeSeed()}
 	for route, name := range o.Routes {
 		tier, ok := limit.TierOf(name)
 		if !ok {
@@ -71,13 +76,16 @@ func New(o Options) (*Rules, error) {
 	return r, nil
 }
 
+// methods may come before a path. Others would be mistyped ones, whose rule would never hold.
+var methods = []string{"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"}
+
 func parseRoute(route string) (rule, error) {
 	method, path, ok := strings.Cut(route, " ")
 	if !ok {
 		method, path = "", route
 	}
-	if strings.ToUpper(method) != method || ok && method == "" {
-		return rule{}, fmt.Errorf("%s is no method; write one in capitals, such as POST, before the path", method)
+	if ok && !slices.Contains(methods, method) {
+		return rule{}, fmt.Errorf("%q is no method; write GET (which is HEAD, too), POST, PATCH, PUT, DELETE or OPTIONS before the path", method)
 	}
 	path = strings.TrimPrefix(path, "/")
 	if i := strings.IndexByte(path, '*'); path == "" || i >= 0 && i < len(path)-1 || strings.ContainsAny(path, " ?") {
@@ -147,7 +155,7 @@ func (r *Rules) claimed(c *auth.Caller) (limit.Tier, bool) {
 	return limit.TierOf(string(claim))
 }
 
-// whose is the text of the tenant's claim, or else the address that the request comes from.
+// whose is the text of the tenant's claim, or else the role; without a token, the address that the request comes from.
 func (r *Rules) whose(req *http.Request, c *auth.Caller) string {
 	if c != nil && !c.Anonymous {
 		if r.tenant == "sub" && c.Subject != "" {
@@ -157,6 +165,11 @@ func (r *Rules) whose(req *http.Request, c *auth.Caller) string {
 			return string(claim)
 		}
 		return c.Role
+	}
+	if r.address != nil {
+		if addr := r.address(req); addr.IsValid() {
+			return addr.String()
+		}
 	}
 	host, _, err := net.SplitHostPort(req.RemoteAddr)
 	if err != nil {

@@ -1,8 +1,10 @@
 package priority_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +46,7 @@ func TestTiers(t *testing.T) {
 		{"POST", "/orders?id=eq.1", "", "", limit.Critical},
 		{"GET", "/orders", "", "", limit.Sheddable},
 		{"HEAD", "/orders", "", "", limit.Sheddable}, // it is as much work as a GET
+		{"HEAD", "/rpc/report", "", "", limit.Sheddable},
 		{"HEAD", "/both", "", "", limit.Background},
 		{"GET", "/both", "", "", limit.Critical},
 		{"HEAD", "/many", "", "", limit.Background},
@@ -104,8 +107,34 @@ func TestTenants(t *testing.T) {
 	}
 }
 
+func TestStrangersBehindAProxyShareNoFate(t *testing.T) {
+	all, err := priority.New(priority.Options{Address: func(r *http.Request) netip.Addr {
+		addr, _ := netip.ParseAddr(r.Header.Get("X-Forwarded-For")) // not valid without
+		return addr
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cohorts := map[uint8]bool{}
+	for i := range 100 {
+		r := request("GET", "/orders", fmt.Sprintf("X-Forwarded-For: 192.0.2.%d", i))
+		r.RemoteAddr = "10.0.0.1:1"
+		p, _ := all.Of(r, &auth.Caller{Anonymous: true}, noon)
+		cohorts[p.Cohort] = true
+	}
+	if len(cohorts) < 20 {
+		t.Errorf("a hundred clients are of %d cohorts", len(cohorts))
+	}
+	first, second := request("GET", "/orders"), request("GET", "/orders")
+	first.RemoteAddr, second.RemoteAddr = "10.0.0.1:1", "10.0.0.1:2"
+	a, _ := all.Of(first, nil, noon)
+	if b, _ := all.Of(second, nil, noon); a != b {
+		t.Errorf("where the client is not known, its connection's address counts: %v, %v", a, b)
+	}
+}
+
 func TestMistakes(t *testing.T) {
-	for route, tier := range map[string]string{"orders": "urgent", "": "default", "or*ders": "default", "post orders": "default", " orders": "default", "a b c": "default"} {
+	for route, tier := range map[string]string{"orders": "urgent", "": "default", "or*ders": "default", "post orders": "default", "PSOT orders": "default", " orders": "default", "a b c": "default"} {
 		if _, err := priority.New(priority.Options{Routes: map[string]string{route: tier}}); err == nil {
 			t.Errorf("%q: %q was accepted", route, tier)
 		}

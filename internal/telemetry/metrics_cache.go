@@ -19,7 +19,7 @@ type CacheStats struct {
 	Refused, Offered map[string]uint64
 	Entries          int
 	Bytes            uint64
-	// Lag is how long ago the present state was certain; negative where it is not.
+	// Lag is how long ago the present state was certain; negative where it is not, or nobody wants to know.
 	Lag time.Duration
 	// Followers is how many instances read the log through this one.
 	Followers int
@@ -55,7 +55,7 @@ func (m *Metrics) WatchCache(stats func() CacheStats) error {
 		offered:     desc("tier_offers_total", "Answers for the shared tier: sent, dropped for want of time, or failed.", "result"),
 		entries:     desc("entries", "Answers that are kept."),
 		bytes:       desc("bytes", "Memory that answers take, with all that belongs to them."),
-		lag:         desc("feed_lag_seconds", "How long ago the present state was certain; NaN while it is not."),
+		lag:         desc("feed_lag_seconds", "How long ago the present state was certain; NaN while it is not, and while nobody uses the cache."),
 		followers:   desc("feed_followers", "Instances that read the log through this one."),
 		fills:       desc("standby_fills", "1 while answers that are to be kept are read from the standby.", "standby"),
 		replay:      desc("standby_lag_seconds", "For how long the standby has not replayed what the cache knows.", "standby"),
