@@ -71,7 +71,8 @@ func (q *Quotas) NewMeter(name string, r Rate, keys int) *Meter {
 // now is in microseconds since the start, by the clock that nobody sets.
 func (q *Quotas) now() int64 { return time.Since(q.start).Microseconds() }
 
-// Take charges all or, where one that is no dry run is refused, nothing. It fills in the charges' results. Where it asks
+// Take charges all or, where one that is no dry run is refused, nothing. No two of them are of the same meter and key: what is
+// wanted of these is one charge, with the sum of the costs. It fills in the charges' results. Where it asks
 // Shared, it waits for that; else it neither waits nor allocates.
 func (q *Quotas) Take(ctx context.Context, charges []Charge) (admitted bool, by Source) {
 	if len(charges) == 0 {

@@ -54,3 +54,16 @@ func (f *fallbacks) enter(ctx context.Context, reason int, ask limit.Ask) (limit
 	}
 	return permit, err
 }
+
+// do reads with a permit, which is given back even where the reader panics: the server goes on, and there are few of them.
+func (f *fallbacks) do(ctx context.Context, reason int, ask limit.Ask, clock func() time.Duration, read func() error) error {
+	permit, err := f.enter(ctx, reason, ask)
+	if err != nil {
+		return err
+	}
+	began, failed := clock(), limit.Ignore
+	defer func() { permit.Release(limit.Outcome{Took: clock() - began, Failed: failed}) }()
+	err = read()
+	failed = outcome(err)
+	return err
+}

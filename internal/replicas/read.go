@@ -43,15 +43,10 @@ func (s *Set) Read(ctx context.Context, need Need, tx *pg.Tx, statements []pg.St
 	} else if ctx.Err() == nil && s.anyMeets(&Need{MaxLag: need.MaxLag}) {
 		reason = noneCaughtUp
 	}
-	permit, err := s.fallbacks.enter(ctx, reason, tx.Ask)
-	if err != nil {
-		return err
-	}
-	began := s.options.Clock()
-	tx.Least = 0
-	err = s.options.Primary.Read(ctx, tx, statements, sink)
-	permit.Release(limit.Outcome{Took: s.options.Clock() - began, Failed: outcome(err)})
-	return err
+	return s.fallbacks.do(ctx, reason, tx.Ask, s.options.Clock, func() error {
+		tx.Least = 0
+		return s.options.Primary.Read(ctx, tx, statements, sink)
+	})
 }
 
 // attempt is a read on one replica. It is the sink, to know what has come.

@@ -137,6 +137,21 @@ func TestFallbacksWaitForAMoment(t *testing.T) {
 	})
 }
 
+func TestAPanicLeavesNoPermitBehind(t *testing.T) {
+	var f fallbacks
+	f.init(4, true) // one permit
+	do := func(read func() error) error {
+		return f.do(t.Context(), noneReadable, limit.Ask{Priority: limit.Priority{Tier: limit.Default}}, func() time.Duration { return 0 }, read)
+	}
+	func() {
+		defer func() { _ = recover() }()
+		_ = do(func() error { panic("a sink's mistake") })
+	}()
+	if err := do(func() error { return nil }); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestNeeds(t *testing.T) {
 	for _, tc := range []struct{ a, b, want Need }{
 		{Need{}, Need{}, Need{}},
