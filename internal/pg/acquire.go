@@ -3,7 +3,6 @@ package pg
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -73,7 +72,7 @@ func failure(err error) limit.Failure {
 	}
 	var answered *pgconn.PgError
 	var refused *Error
-	if errors.As(err, &answered) && tooMany(answered.Code) || errors.As(err, &refused) && tooMany(refused.Code) {
+	if errors.As(err, &answered) && tooMany(answered.Code) || errors.As(err, &refused) && !refused.raised() && tooMany(refused.Code) {
 		return limit.Refused
 	}
 	return limit.Ignore
@@ -85,7 +84,7 @@ func timedOut(err error) bool {
 		return false
 	}
 	var answered *Error
-	return errors.As(err, &answered) && answered.Code == "57014"
+	return errors.As(err, &answered) && !answered.raised() && answered.Code == "57014"
 }
 
 // fails tells errors by which a server says that it cannot work: insufficient_resources, system_error and internal_error. A
@@ -95,7 +94,11 @@ func fails(err error) bool {
 		return false
 	}
 	var answered *Error
-	return errors.As(err, &answered) && (strings.HasPrefix(answered.Code, "53") || strings.HasPrefix(answered.Code, "58") || strings.HasPrefix(answered.Code, "XX"))
+	if !errors.As(err, &answered) || answered.raised() {
+		return false
+	}
+	class := answered.Code[:min(2, len(answered.Code))]
+	return class == "53" || class == "58" || class == "XX"
 }
 
 // tooMany tells too_many_connections and out_of_memory.

@@ -27,6 +27,9 @@ type Error struct {
 	Routine string
 }
 
+// raised tells errors of RAISE in PL/pgSQL, which can have any code: it says nothing about the server.
+func (e *Error) raised() bool { return e.Routine == "exec_stmt_raise" }
+
 func (e *Error) Error() string { return e.Message + " (SQLSTATE " + e.Code + ")" }
 
 // ConnectError means that no connection could be opened.
