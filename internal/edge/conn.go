@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// conn is an accepted connection. It knows since when it waits for its client, and gives up a client that takes none of what
-// it is sent, whatever handler writes: a write without a deadline would wait for as long as the client acknowledges that it
+// conn is an accepted connection. It knows since when it waits for its client, and gives up a client that takes too little of
+// what it is sent, whatever handler writes: a write without a deadline would wait for as long as the client acknowledges that it
 // is there.
 type conn struct {
 	net.Conn
@@ -70,17 +70,18 @@ func (c *conn) Write(p []byte) (n int, err error) {
 	}
 }
 
-// arm sees that half of the time at least is left, so that most writes need no new deadline.
+// arm sees that the time of a stall at least is left, and gives half as much again, so that most writes need no new deadline.
 func (c *conn) arm() {
 	if c.explicit.Load() {
 		return
 	}
 	now, stall := c.set.now(), int64(c.set.stall)
-	if c.writeBy.Load()-now >= stall/2 {
+	if c.writeBy.Load()-now >= stall {
 		return
 	}
+	stall += stall / 2
 	c.writeBy.Store(now + stall)
-	_ = c.Conn.SetWriteDeadline(time.Now().Add(c.set.stall)) // errs on a closed connection only, as the write does
+	_ = c.Conn.SetWriteDeadline(time.Now().Add(time.Duration(stall))) // errs on a closed connection only, as the write does
 }
 
 // SetWriteDeadline takes the place of our own deadline. The zero time brings that back.

@@ -25,7 +25,8 @@ type ServerOptions struct {
 	ReadHeaderTimeout time.Duration
 	// BodyWindow is the time in which each further 10 KiB of a body must come, or its end. Default 10 s.
 	BodyWindow time.Duration
-	// WriteStall is how long a client may take none of 256 KiB that it is sent. Default 1 min.
+	// WriteStall is how long a client may take for each 256 KiB that it is sent; it may be half as long again over HTTP/1.1.
+	// Default 1 min.
 	WriteStall time.Duration
 	// IdleTimeout is how long an unused connection is kept. Default 2 min.
 	IdleTimeout time.Duration
