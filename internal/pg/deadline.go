@@ -32,7 +32,8 @@ func (s *settings) lower(name string, to time.Duration, afresh bool) {
 		s.unset(name)
 	}
 	start := len(s.values)
-	s.values = strconv.AppendInt(s.values, max(1, to.Milliseconds()), 10) // 0 would be no bound
+	// 0 would be no bound. Rounded up: what ends before the time that late goes by would not count as late.
+	s.values = strconv.AppendInt(s.values, max(1, int64((to+time.Millisecond-1)/time.Millisecond)), 10)
 	n := strconv.Itoa(len(s.args) + 1)
 	s.args = append(s.args, s.values[start:len(s.values):len(s.values)])
 	s.sql = append(s.sql, ", pg_catalog.set_config('"...)
