@@ -43,8 +43,8 @@ func (s *Server) openReplicas(cfg Config) (err error) {
 }
 
 // readsOn gives what a read is run on, or nil where it is to be the primary. Tokens are signed with key; nil has none.
-func (s *Server) readsOn(key writetoken.Key) func(*http.Request) rest.Reader {
-	return func(r *http.Request) rest.Reader {
+func (s *Server) readsOn(key writetoken.Key) func(*http.Request) rest.Replica {
+	return func(r *http.Request) rest.Replica {
 		need := s.replicas.Own(s.writer(r))
 		if age, limited := httpcache.MaxAge(r.Header); limited {
 			if age == 0 {
@@ -64,14 +64,22 @@ func (s *Server) readsOn(key writetoken.Key) func(*http.Request) rest.Reader {
 	}
 }
 
-// replicaRead is a rest.Reader.
+// replicaRead is a rest.Replica.
 type replicaRead struct {
 	set  *replicas.Set
 	need replicas.Need
 }
 
 func (t *replicaRead) Read(ctx context.Context, tx *pg.Tx, statements []pg.Statement, sink pg.Sink) error {
-	err := t.set.Read(ctx, t.need, tx, statements, sink)
+	return full(t.set.Read(ctx, t.need, tx, statements, sink))
+}
+
+func (t *replicaRead) Again(ctx context.Context, tx *pg.Tx, statements []pg.Statement, sink pg.Sink) error {
+	return full(t.set.Again(ctx, tx, statements, sink))
+}
+
+// full makes replicas.ErrFull a client's error.
+func full(err error) error {
 	if errors.Is(err, replicas.ErrFull) {
 		return &apierr.Error{
 			Code: "SLIP220", Message: "No replica can answer, and the primary has enough to do",

@@ -213,6 +213,24 @@ func TestTimeForARequest(t *testing.T) {
 	patient.get("/rpc/nap?s=600", "Prefer: wait=1").check(t, 504, "*")
 }
 
+// A write that is not done in its time is answered so, has left nothing, and its connection is fit for the next one.
+func TestTimeForAWrite(t *testing.T) {
+	s := serve(t, gateSQL, func(c *slipstream.Config) { c.DBPool, c.RequestTimeout = 1, 300*time.Millisecond })
+	for range 2 {
+		a := s.write("POST", "/rpc/slowly", `{"id": 1}`)
+		a.check(t, 504, "*", "Retry-After:")
+		if !strings.Contains(a.body, `"SLIP222"`) || !strings.Contains(a.body, "Nothing was written.") {
+			t.Error(a.body)
+		}
+	}
+	eventually(t, "the statement is over", func() bool { return !s.active("%slowly%") })
+	s.exec("insert into api.gate values (1)")
+	eventually(t, "a write is done", func() bool { return s.write("POST", "/rpc/slowly", `{"id": 2}`).StatusCode == 200 })
+	if got := s.value("select string_agg(id::text, ' ') from api.item"); got != "2" {
+		t.Errorf("it left %s", got)
+	}
+}
+
 // Without protection, requests wait their turn for a time, as they do with PostgREST.
 func TestWithoutOverloadProtection(t *testing.T) {
 	s := serve(t, overloadTables, func(c *slipstream.Config) {

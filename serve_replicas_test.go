@@ -569,7 +569,22 @@ func TestReadsThatFallBackAreBounded(t *testing.T) {
 	r.Stop()
 	s := reading(t, []string{r.DSN("postgres")}, func(c *slipstream.Config) { c.DBPool = 10 })
 	s.replicaIs(0, "unreachable", "")
-	s.exec("create function api.hold() returns int language plpgsql stable as $$ begin perform pg_advisory_lock_shared(42); perform pg_advisory_unlock_shared(42); return 1; end $$")
+	s.fallBack(t)
+}
+
+// What a replica does not know of, or has no right to, the primary is asked again, within the same bound.
+func TestReadsThatReplicasCannotAnswerAreBounded(t *testing.T) {
+	r := pgtest.Standby(t)
+	s := reading(t, []string{r.DSN("postgres")}, func(c *slipstream.Config) { c.DBPool, c.ReplicaMaxLag = 10, time.Hour })
+	r.CatchUp()
+	s.replicaIs(0, "readable", "")
+	s.fallBack(t)
+}
+
+// fallBack sends reads that the primary must do, which last until it has seen how many of them are under way at a time.
+func (s *site) fallBack(t *testing.T) {
+	t.Helper()
+	s.exec("create function api.hold() returns int language plpgsql stable as $$ begin if pg_is_in_recovery() then raise 'no' using errcode = '42501'; end if; perform pg_advisory_lock_shared(42); perform pg_advisory_unlock_shared(42); return 1; end $$")
 	if err := s.ReloadSchema(t.Context()); err != nil {
 		t.Fatal(err)
 	}

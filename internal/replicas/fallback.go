@@ -24,9 +24,10 @@ const (
 	noneReadable = iota // no replica is readable
 	noneCaughtUp        // none has replayed what the reader must see
 	allFailed           // those that were tried have failed
+	doubted             // the primary may not give the error that a replica gave
 )
 
-var reasons = [...]string{noneReadable: "unreadable", noneCaughtUp: "behind", allFailed: "failed"}
+var reasons = [...]string{noneReadable: "unreadable", noneCaughtUp: "behind", allFailed: "failed", doubted: "doubted"}
 
 const (
 	// fallbackShare is the part of the primary's connections that these reads may take.

@@ -43,6 +43,16 @@ func (s *Set) Read(ctx context.Context, need Need, tx *pg.Tx, statements []pg.St
 	} else if ctx.Err() == nil && s.anyMeets(&Need{MaxLag: need.MaxLag}) {
 		reason = noneCaughtUp
 	}
+	return s.onPrimary(ctx, reason, tx, statements, sink)
+}
+
+// Again does a Read on the primary whose error that one may not give, such as for what a replica does not have yet. It is
+// bounded as all reads are that replicas cannot answer; errors are those of Read.
+func (s *Set) Again(ctx context.Context, tx *pg.Tx, statements []pg.Statement, sink pg.Sink) error {
+	return s.onPrimary(ctx, doubted, tx, statements, sink)
+}
+
+func (s *Set) onPrimary(ctx context.Context, reason int, tx *pg.Tx, statements []pg.Statement, sink pg.Sink) error {
 	return s.fallbacks.do(ctx, reason, tx.Ask, s.options.Clock, func() error {
 		tx.Least = 0
 		return s.options.Primary.Read(ctx, tx, statements, sink)

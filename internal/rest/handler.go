@@ -64,7 +64,7 @@ type Options struct {
 	Standby func() Standby
 	// Replica gives what a GET or HEAD of which nothing is kept is read on instead of the primary, or nil where it must be that
 	// one. Without it, all are read from the primary.
-	Replica func(*http.Request) Reader
+	Replica func(*http.Request) Replica
 	// Outdated, if not nil, is called when a definition turns out to be newer than the catalog that requests are planned by, with
 	// its SchemaChanges.Since.
 	Outdated func(since int64)

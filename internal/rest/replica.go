@@ -1,12 +1,20 @@
 package rest
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
 	"github.com/slipstream-go/slipstream/internal/pg"
 	"github.com/slipstream-go/slipstream/internal/schema"
 )
+
+// Replica reads on one of several servers.
+type Replica interface {
+	Reader
+	// Again is Read on the primary, after an error that this one may not give.
+	Again(context.Context, *pg.Tx, []pg.Statement, pg.Sink) error
+}
 
 // readAnywhere is Read on a replica, where the answer may come from one, else on the primary.
 func (a *answer) readAnywhere(statements []pg.Statement, sink pg.Sink) error {
@@ -18,7 +26,7 @@ func (a *answer) readAnywhere(statements []pg.Statement, sink pg.Sink) error {
 	if err == nil || !mayBeOfStandby(err) || !sink.Restart() {
 		return err
 	}
-	again := a.db.Read(a.r.Context(), &a.tx, statements, sink)
+	again := replica.Again(a.r.Context(), &a.tx, statements, sink)
 	if again == nil && notOnStandbys(err) {
 		a.plan.primaryOnly.Store(true)
 	}
@@ -28,7 +36,7 @@ func (a *answer) readAnywhere(statements []pg.Statement, sink pg.Sink) error {
 // replica is what the request may be read on besides the primary, or nil. A transaction of another isolation level than READ
 // COMMITTED cannot tell which state it shows, and one that is serializable cannot be run by a standby. What a volatile
 // function does, nobody knows.
-func (a *answer) replica() Reader {
+func (a *answer) replica() Replica {
 	f := a.plan.Function
 	switch {
 	case a.options.Replica == nil, a.held, a.db != runner(a.Handler.db), a.plan.write != nil, a.plan.writes:

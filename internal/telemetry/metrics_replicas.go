@@ -45,7 +45,7 @@ func (m *Metrics) WatchReplicas(stats func() ReplicasStats) error {
 		reads:     desc("reads_total", "Reads that were sent to the replica.", "replica"),
 		failures:  desc("read_failures_total", "Reads that failed on the replica and were done again elsewhere.", "replica"),
 		ejections: desc("ejections_total", "Times that the replica was left out for failures in a row.", "replica"),
-		fallbacks: desc("fallbacks_total", "Reads that the primary had to answer, by reason: no replica was readable, all were behind, or those tried have failed.", "reason"),
+		fallbacks: desc("fallbacks_total", "Reads that the primary had to answer, by reason: no replica was readable (unreadable), all were behind, those tried have failed, or one gave an error that the primary may not give (doubted).", "reason"),
 		refused:   desc("fallbacks_refused_total", "Reads that were refused to spare the primary."),
 	})
 }
