@@ -109,8 +109,9 @@ type DB struct {
 	open connections
 	// generation of the connections: it ends with the loss of one of them.
 	generation atomic.Uint64
-	// imitated are the settings of a standby's connections: see Imitate.
+	// imitated are the settings of a standby's connections, and origin is whose they are: see Imitate.
 	imitated atomic.Pointer[map[string]string]
+	origin   atomic.Pointer[DB]
 	// heartbeat is how long a listener waits for a notification before it asks whether the server is still there.
 	heartbeat time.Duration
 	// cancelGrace is how long a cancelled statement may take to end before its connection is given up.

@@ -51,8 +51,27 @@ select name, current_setting(name) from unnest(array['TimeZone', 'DateStyle', 'I
 	'default_text_search_config', 'lc_monetary', 'lc_numeric', 'lc_time', 'xmlbinary', 'xmloption', 'array_nulls',
 	'transform_null_equals', 'timezone_abbreviations', 'quote_all_identifiers', 'gin_fuzzy_search_limit']) name`
 
-// Imitate has connections from now on read and show values as those to a primary do, and does away with those that there
-// are. Call it again when settings may have changed.
+// errForeign is the end of a connection to another cluster, as where an address was given to somebody else.
+var errForeign = errors.New("the server is no standby of the primary's cluster")
+
+// related refuses a server that is not of the cluster of who is imitated, as far as both tell theirs.
+func (db *DB) related(ctx context.Context, conn *pgconn.PgConn) error {
+	primary := db.origin.Load()
+	if primary == nil {
+		return nil
+	}
+	server, err := identify(ctx, conn)
+	if err != nil {
+		return err
+	}
+	if now, _ := primary.Primary(); now.System != 0 && server.system != 0 && now.System != server.system {
+		return errForeign
+	}
+	return nil
+}
+
+// Imitate has connections from now on be to standbys of a primary's cluster, and read and show values as those to the primary
+// do. It does away with those that there are. Call it again when settings may have changed.
 func (db *DB) Imitate(ctx context.Context, primary *DB) error {
 	settings := map[string]string{}
 	err := primary.with(ctx, limit.Ask{}, func(conn *pgxpool.Conn) (bool, error) {
@@ -71,6 +90,7 @@ func (db *DB) Imitate(ctx context.Context, primary *DB) error {
 		return fmt.Errorf("read the primary's settings: %w", err)
 	}
 	db.imitated.Store(&settings)
+	db.origin.Store(primary)
 	db.Renew()
 	return nil
 }

@@ -178,3 +178,27 @@ func TestStandbyMustBeOne(t *testing.T) {
 		t.Errorf("connected to a primary: %v", err)
 	}
 }
+
+// TestAStandbyOfAnotherCluster has the same address as the one that was there before, and must not be read from.
+func TestAStandbyOfAnotherCluster(t *testing.T) {
+	t.Setenv("DATABASE_URL", "")
+	own := pgtest.Server(t)
+	primary := run(t, pg.Options{DSN: own.DSN("postgres"), MaxConns: 1})
+	foreign := pgtest.StandbyOf(t, pgtest.Own(t, map[string]string{"wal_level": "replica"}))
+	for name, c := range map[string]struct {
+		dsn     string
+		foreign bool
+	}{"own": {pgtest.StandbyOf(t, own).DSN("postgres"), false}, "foreign": {foreign.DSN("postgres"), true}} {
+		standby := run(t, pg.Options{DSN: c.dsn, MaxConns: 1, Standby: true})
+		if err := standby.Ping(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := standby.Imitate(t.Context(), primary); err != nil {
+			t.Fatal(err)
+		}
+		var refused *pg.ConnectError
+		if err := standby.Ping(t.Context()); errors.As(err, &refused) != c.foreign {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -52,10 +52,13 @@ func (db *DB) admitOnly(c *pgx.ConnConfig) {
 			}
 		}
 		var server identity
-		if !db.options.Standby {
-			if server, err = db.lookout.admit(ctx, conn); err != nil {
-				return err
-			}
+		if db.options.Standby {
+			err = db.related(ctx, conn)
+		} else {
+			server, err = db.lookout.admit(ctx, conn)
+		}
+		if err != nil {
+			return err
 		}
 		conn.CustomData()[sessionKey] = newSession(db.generation.Load(), server)
 		return nil
