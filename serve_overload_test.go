@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/slipstream-go/slipstream"
+	"github.com/slipstream-go/slipstream/internal/pgtest"
 )
 
 const overloadTables = `
@@ -154,6 +155,27 @@ func TestDegradation(t *testing.T) {
 	})
 	eventually(t, "totals are back", total("9"))
 	eventually(t, "calls are back", func() bool { return s.get("/rpc/deep").StatusCode == 200 })
+}
+
+// Reads that are too many for the replicas are overload, too, though the primary has nothing to do.
+func TestDegradationByReplicas(t *testing.T) {
+	r := pgtest.Standby(t)
+	s := reading(t, []string{r.DSN("postgres")}, priorities, func(c *slipstream.Config) {
+		c.Priorities["whereabouts"] = "critical"
+		c.Degrade = map[string]string{"count-exact": "1"}
+	})
+	s.exec("create view api.work as select 1 as id, pg_sleep(0.02)::text as done; grant select on api.work to ANON")
+	if err := s.ReloadSchema(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.CatchUp()
+	s.replicaIs(0, "readable", "")
+	counted := func(text string) func() bool {
+		return func() bool { return s.get("/whereabouts", "Prefer: count=exact").Header.Get("Content-Range") == text }
+	}
+	eventually(t, "the total is there", counted("0-0/1"))
+	s.overload("/work", func(func() int) { eventually(t, "totals are left out", counted("0-0/*")) })
+	eventually(t, "totals are back", counted("0-0/1"))
 }
 
 // A batch is no way to make more of a request: it is as important as the least important of its operations.

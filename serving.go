@@ -231,7 +231,7 @@ func (c Config) rest(s *Server) (rest.Options, error) {
 		o.Wrote, o.Outdated = s.caching.wroteTo, s.caching.outdated
 	}
 	if s.replicas != nil && c.ReplicaReads != "off" {
-		o.Replica = s.readsOn(c.consistencyKey())
+		o.Replica, o.ReplicaLevel = s.readsOn(c.consistencyKey()), s.replicas.Level
 	}
 	o.IgnoreIdempotencyKeys = c.IdempotencyKeys == "off"
 	o.AppSettings, o.RoleDefaults = c.settings()

@@ -46,3 +46,18 @@ func (s *Set) Fallbacks() (byReason map[string]uint64, refused uint64) {
 	}
 	return byReason, s.fallbacks.full.Load()
 }
+
+// Level is the level of overload (limit.Limiter) of the readable replica that has the least of it; 0 where none is readable, as
+// reads are on the primary then.
+func (s *Set) Level() int {
+	least := -1
+	for _, r := range s.all {
+		if r.view.Load().state != Readable {
+			continue
+		}
+		if level := r.db.Limiter().Level(); least < 0 || level < least {
+			least = level
+		}
+	}
+	return max(0, least)
+}

@@ -79,8 +79,10 @@ func errMemory() error {
 // level of overload: 0 without, 3 when requests of the tier Default are being refused.
 func (h *Handler) level() int {
 	level := h.db.Limiter().Level()
-	if h.options.Level != nil {
-		level = max(level, h.options.Level())
+	for _, other := range []func() int{h.options.Level, h.options.ReplicaLevel} {
+		if other != nil {
+			level = max(level, other())
+		}
 	}
 	return level
 }

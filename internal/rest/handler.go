@@ -65,6 +65,8 @@ type Options struct {
 	// Replica gives what a GET or HEAD of which nothing is kept is read on instead of the primary, or nil where it must be that
 	// one. Without it, all are read from the primary.
 	Replica func(*http.Request) Replica
+	// ReplicaLevel is the level of overload (limit.Limiter) of what Replica gives. Without it, only the primary's counts.
+	ReplicaLevel func() int
 	// Outdated, if not nil, is called when a definition turns out to be newer than the catalog that requests are planned by, with
 	// its SchemaChanges.Since.
 	Outdated func(since int64)
