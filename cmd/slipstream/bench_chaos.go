@@ -10,7 +10,8 @@ import (
 	"github.com/slipstream-go/slipstream/internal/loadtest"
 )
 
-// once runs the load, and meanwhile the faults if there are to be any. Their timeline begins with the load.
+// once runs the load, and meanwhile the faults if there are to be any. Their timeline begins with the load. Where that goes wrong,
+// there is a result as well as an error.
 func (f *benchFlags) once(ctx context.Context, load loadtest.Load) (*loadtest.Result, error) {
 	if f.chaos == "" {
 		return loadtest.Run(ctx, load)
@@ -28,12 +29,13 @@ func (f *benchFlags) once(ctx context.Context, load loadtest.Load) (*loadtest.Re
 	go func() { ended <- rehearsal.Run(loading) }()
 	result, err := loadtest.Run(ctx, load)
 	over()
-	if err := errors.Join(err, <-ended); err != nil {
-		return nil, err
+	failed := <-ended
+	if err != nil {
+		return nil, errors.Join(err, failed)
 	}
 	events, _ := rehearsal.Events(0)
 	result.Faults = faultsOf(events, result.Started, result.Took)
-	return result, nil
+	return result, failed
 }
 
 // faultsOf turns events into what plots show. What happened to single connections is left out: the fault itself is there.

@@ -42,10 +42,10 @@ func (f *benchFlags) run(cmd *cobra.Command, args []string) error {
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	after, err := f.measure(ctx, cmd, args[0])
-	if err != nil {
+	if err != nil && len(after.Runs) == 0 {
 		return err
 	}
-	if err := f.write(cmd.OutOrStdout(), after); err != nil || before == nil {
+	if err := errors.Join(err, f.write(cmd.OutOrStdout(), after)); err != nil || before == nil {
 		return err
 	}
 	return f.compareWith(cmd.OutOrStdout(), *before, after)
@@ -72,12 +72,11 @@ func (f *benchFlags) measure(ctx context.Context, cmd *cobra.Command, what strin
 	for i := range f.repeat {
 		view.name(fmt.Sprintf("run %d of %d:", i+1, f.repeat), f.repeat > 1)
 		result, err := f.once(ctx, load)
-		if err != nil {
-			return r, err
+		if result != nil {
+			r.Runs = append(r.Runs, result)
 		}
-		r.Runs = append(r.Runs, result)
-		if ctx.Err() != nil {
-			break
+		if err != nil || ctx.Err() != nil {
+			return r, err
 		}
 	}
 	return r, nil
