@@ -36,8 +36,8 @@ func overloadOptions() []option {
 		{
 			name: "request-timeout", own: true, defaultNote: "none", reloadable: true,
 			bind: func(c *Config) value { return duration{p: &c.RequestTimeout} },
-			doc: "How long a request may take from its arrival. What cannot be answered in that time is refused before it reaches the database, or cancelled there. A client can " +
-				"ask for less by `Prefer: wait=SECONDS` (RFC 7240). Streams are not bound by it once they have begun.",
+			doc: "How long a request may take once it has been received with its body. What cannot be answered in that time is refused before it reaches the database, or cancelled there. A client can " +
+				"ask for less by `Prefer: wait=SECONDS` (RFC 7240). Streams (NDJSON and CSV in rows) are not bound by it.",
 		},
 		{
 			name: "degrade", own: true, defaultNote: "none", reloadable: true,
