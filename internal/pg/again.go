@@ -44,11 +44,13 @@ func (db *DB) untilDone(ctx context.Context, write bool, o *outcome, attempt fun
 		if o != nil && err != nil {
 			why, err = db.resolve(ctx, o, why, err)
 		}
-		if err == nil || why == never || ctx.Err() != nil {
+		switch {
+		case err == nil || why == never:
 			db.tried.count(last, err == nil)
 			return err
-		}
-		switch {
+		case ctx.Err() != nil: // of what it shared with others, it may have somebody else's error
+			db.tried.count(last, false)
+			return ctx.Err()
 		case why == alone && !single:
 			single = true
 			continue

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/slipstream-go/slipstream/internal/pg"
 	"github.com/slipstream-go/slipstream/internal/pgtest"
 )
@@ -148,6 +150,34 @@ func TestOtherSettingsAreAnotherGroup(t *testing.T) {
 			s.Group = "item"
 			if err := db.Write(t.Context(), tx, []pg.Statement{s}, g, always); err != nil || g.rows[0][0] != map[bool]string{true: "mine"}[i%2 == 0] {
 				t.Errorf("%d: %v, %v", i, g.rows, err)
+			}
+		})
+	}
+	crowd(t, db, w, writes...)
+}
+
+// TestWhoLeavesAGroupIsToldSo, and not what that has cancelled.
+func TestWhoLeavesAGroupIsToldSo(t *testing.T) {
+	w := newWorld(t)
+	db := run(t, pg.Options{DSN: w.dsn, MaxConns: 1})
+	blocker, err := pgx.Connect(t.Context(), w.super)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer blocker.Close(context.Background())
+	if _, err := blocker.Exec(t.Context(), "begin; lock table item"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	go func() {
+		until(t, w.super, "select count(*) from pg_stat_activity where wait_event = 'relation' and datname = current_database()", "1")
+		leave()
+	}()
+	var writes []func()
+	for i := range 5 {
+		writes = append(writes, func() {
+			if _, err := insertGrouped(ctx, db, w.ann, insertSQL, always, fmt.Sprint(5000+i)); !errors.Is(err, context.Canceled) {
+				t.Error(err)
 			}
 		})
 	}
