@@ -63,8 +63,13 @@ func TestRetriesOfClientsCount(t *testing.T) {
 		if left := b.Stats().Left; left != 3 {
 			t.Errorf("%v left", left)
 		}
-		if !b.Retry(1) || !b.Retry(1) || !b.Retry(1) || b.Stats().Left != 0 {
-			t.Errorf("%+v", b.Stats())
+		for range 3 {
+			if !b.Retry(1) {
+				t.Errorf("%+v", b.Stats())
+			}
+		}
+		if left := b.Stats().Left; left != 0 {
+			t.Errorf("%v left", left)
 		}
 	})
 }
