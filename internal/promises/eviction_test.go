@@ -38,7 +38,7 @@ func TestEviction(t *testing.T) {
 	if n := stay(); n != len(reads) {
 		t.Fatalf("only %d of %d answers are kept", n, len(reads))
 	}
-	unrelated, evicted := scale(1000, 50_000), 0
+	unrelated, evicted := scale(500, 50_000), 0
 	conn := s.connect()
 	for i := range unrelated {
 		id := 50_000 + i%40_000
